@@ -1,0 +1,127 @@
+/*
+ * One VM's memory and its vCPUs, as the client holds them. The client owns
+ * all storage; the library allocates table pages only, through the host.
+ */
+#ifndef VMMU_VM_H
+#define VMMU_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vmmu/gmem.h>
+#include <vmmu/gwalk.h>
+#include <vmmu/mode.h>
+#include <vmmu/scheme.h>
+#include <vmmu/slots.h>
+#include <vmmu/table.h>
+
+/* What the machine below offers; filled in by the engine. */
+struct vmmu_hw {
+	const struct pt_format *nested_format; /* &pt_npt or &pt_ept; NULL */
+	uint8_t nested_max_leaf; /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
+};
+
+/* Counters, with KVM's names where the event is the same. */
+struct vmmu_stats {
+	uint64_t violations;  /* nested faults that came to us */
+	uint64_t pf_fixed;    /* faults answered by a new or wider entry */
+	uint64_t pf_spurious; /* ... where the entry was there already */
+	uint64_t pf_guest;    /* true faults injected */
+	uint64_t pf_mmio;
+	uint64_t pf_dirty;     /* first write to a logged page */
+	uint64_t pf_retry;     /* backing was not there */
+	uint64_t tlb_flush;    /* flushes asked of the hardware */
+	uint64_t mmu_recycled; /* times table memory ran out and was reused */
+	uint64_t mapped[PT_LEVELS_MAX + 1]; /* entries ever made, by level */
+};
+
+struct vmmu_vm_config {
+	struct vmmu_host host;
+	struct vmmu_hw hw;
+	struct vmmu_slot *slot_storage; /* slot_capacity of each */
+	uint64_t *slot_key_storage;
+	uint32_t slot_capacity;
+	uint32_t table_limit; /* pages of table memory, at least 16 */
+	/* Bytes around a fault that may be mapped with it where the backing
+	 * extends so far, a power of two; 0: only the page that faulted. */
+	uint64_t fault_around;
+};
+
+#define VMMU_SCHEMES_MAX 4
+
+struct vmmu_scheme_use {
+	const struct vmmu_scheme *scheme;
+	uint32_t cpus; /* that run under it */
+	void *state;   /* the scheme's, for this VM: one table page */
+	hpa_t state_page;
+};
+
+struct vmmu_vm {
+	struct vmmu_host host;
+	struct vmmu_hw hw;
+	struct vmmu_slots slots;
+	struct vmmu_slot_listener listener;
+	struct pt_pool pool;
+	uint64_t fault_around;
+	struct vmmu_stats stats;
+	struct vmmu_scheme_use use[VMMU_SCHEMES_MAX];
+	struct vmmu_cpu *cpus; /* list through cpu->next */
+	const char *poisoned;  /* first broken rule: sticky; NULL: none */
+};
+
+struct vmmu_cpu {
+	struct vmmu_vm *vm;
+	struct vmmu_cpu *next;
+	const struct vmmu_scheme *scheme;
+	struct vmmu_scheme_use *use;
+	struct vmmu_mode mode;
+	struct vmmu_gmem mem;
+	hpa_t root;  /* what the hardware's CR3, nCR3 or EPTP points at */
+	void *state; /* the scheme's, for this vCPU */
+};
+
+bool vmmu_vm_init(struct vmmu_vm *vm, const struct vmmu_vm_config *config);
+/* After the last vCPU's vmmu_cpu_fini. */
+void vmmu_vm_fini(struct vmmu_vm *vm);
+
+/* KVM_SET_USER_MEMORY_REGION; derived entries are dropped as needed. */
+enum vmmu_slot_error vmmu_vm_set_slot(struct vmmu_vm *vm,
+				      const struct vmmu_slot *slot);
+
+/* The host withdraws or changes the backing of an hva range: every derived
+ * entry is gone, on every vCPU, when this returns. Call before reuse. */
+void vmmu_vm_backing_changed(struct vmmu_vm *vm, hva_t hva, uint64_t size);
+
+/* KVM_GET_DIRTY_LOG: copies the slot's bitmap to `out` (one bit a page,
+ * rounded up to 64), clears it and write-protects what was set. False: no
+ * such slot, or it does not log. */
+bool vmmu_vm_get_dirty_log(struct vmmu_vm *vm, uint32_t slot_id, uint64_t *out);
+
+/* A vCPU under a scheme. False: no memory for its first table. */
+bool vmmu_cpu_init(struct vmmu_cpu *cpu, struct vmmu_vm *vm,
+		   const struct vmmu_scheme *scheme);
+void vmmu_cpu_fini(struct vmmu_cpu *cpu);
+
+/* Moves a vCPU to another scheme, at any exit. On false it stays. */
+bool vmmu_cpu_switch(struct vmmu_cpu *cpu, const struct vmmu_scheme *scheme);
+
+/* The guest's registers are now these. Cheap when only CR3 differs. */
+void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
+		       const struct vmmu_features *features);
+
+/* A hidden or true fault, or a nested violation. */
+void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
+		    struct vmmu_answer *answer);
+void vmmu_cpu_invalidate(struct vmmu_cpu *cpu, gva_t gva);
+void vmmu_cpu_flush(struct vmmu_cpu *cpu, enum vmmu_flush what);
+
+/* gva -> gpa by the guest's tables as they are now. */
+static inline enum vmmu_gwalk_status vmmu_cpu_walk(struct vmmu_cpu *cpu,
+						   gva_t gva, unsigned access,
+						   unsigned flags,
+						   struct vmmu_gwalk *walk)
+{
+	return vmmu_gwalk(&cpu->mem, &cpu->mode, gva, access, flags, walk);
+}
+
+#endif

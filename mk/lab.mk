@@ -1,0 +1,2 @@
+# The lab: libvmmu's hosted client.
+LAB_SRC := $(wildcard lab/*.c)
