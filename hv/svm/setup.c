@@ -1,0 +1,105 @@
+/*
+ * SVM turned on, and a VMCB made ready: APM 2 15.4, 15.9 to 15.11.
+ *
+ * What is intercepted is what the guest must not have (SVM itself, physical
+ * interrupts, ports and MSRs that are not its own), and two exceptions that a
+ * guest can make recur for ever inside one instruction, #DB and #AC: they are
+ * taken and given back, so that the processor always comes up for air.
+ */
+#include "svm/svm.h"
+
+#include "cpu/cpu.h"
+#include "mm/frames.h"
+#include "mm/paging.h"
+#include "vm/vm.h"
+
+#define MSR_VM_HSAVE 0xc0010117u
+#define EFER_SVME    (UINT64_C(1) << 12)
+#define IOPM_ORDER   2 /* 12 KiB, in a block of 16 */
+#define MSRPM_ORDER  1
+
+#define VECTOR_DB 1u
+#define VECTOR_AC 17u
+
+void svm_features_read(struct svm_features *f)
+{
+	struct cpuid_regs r = cpuid(0x8000000a, 0);
+
+	f->nested_paging = r.edx & (1u << 0);
+	f->next_rip = r.edx & (1u << 3);
+	f->decode_assists = r.edx & (1u << 7);
+	f->asid_count = r.ebx;
+}
+
+/* The permission map has two bits an MSR, read and write: APM 2 15.11. */
+static void msr_pass(uint8_t *map, uint32_t msr)
+{
+	uint32_t base = msr >= 0xc0010000u   ? 0x1000u
+			: msr >= 0xc0000000u ? 0x800u
+					     : 0u;
+	uint32_t bit = (msr & 0x1fffu) * 2;
+
+	map[base + bit / 8] &= (uint8_t) ~(3u << (bit % 8));
+}
+
+/* MSRs that VMLOAD and VMSAVE switch are the guest's to use freely. */
+static void msrpm_fill(uint8_t *map)
+{
+	static const uint32_t own[] = {
+		0x174,	    0x175,	0x176,	    /* SYSENTER_* */
+		0xc0000081, 0xc0000082, 0xc0000083, /* STAR LSTAR CSTAR */
+		0xc0000084, 0xc0000100, 0xc0000101, /* SFMASK FS GS base */
+		0xc0000102,			    /* KERNEL_GS_BASE */
+	};
+
+	memset(map, 0xff, 2 * VMMU_PAGE_SIZE);
+	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		msr_pass(map, own[i]);
+}
+
+bool svm_cpu_start(struct svm_cpu *cpu)
+{
+	hpa_t hsave;
+
+	svm_features_read(&cpu->features);
+	if (!frame_alloc(&hsave) || !frame_alloc(&cpu->host_vmcb) ||
+	    !frame_alloc_run(IOPM_ORDER, &cpu->iopm) ||
+	    !frame_alloc_run(MSRPM_ORDER, &cpu->msrpm))
+		return false;
+	memset(hpa_ptr(cpu->iopm), 0xff, 3 * VMMU_PAGE_SIZE);
+	msrpm_fill(hpa_ptr(cpu->msrpm));
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE, hsave.v);
+	__asm__ volatile("vmsave %%rax" ::"a"(cpu->host_vmcb.v) : "memory");
+	cpu->asid_next = 1;
+	cpu->asid_round = 1;
+	cpu->flush_all = true;
+	return true;
+}
+
+void svm_vmcb_init(struct svm_vcpu *s, struct vcpu *v)
+{
+	struct vmcb *c = s->vmcb;
+
+	c->intercept_cr = (1u << 8) | (1u << 24); /* CR8 is the local APIC's */
+	c->intercept_exceptions = (1u << VECTOR_DB) | (1u << VECTOR_AC);
+	c->intercept_misc1 = SVM_I_INTR | SVM_I_NMI | SVM_I_SMI | SVM_I_INIT |
+			     SVM_I_RDPMC | SVM_I_CPUID | SVM_I_RSM |
+			     SVM_I_INVD | SVM_I_HLT | SVM_I_INVLPGA |
+			     SVM_I_IOIO | SVM_I_MSR | SVM_I_FERR_FREEZE |
+			     SVM_I_SHUTDOWN;
+	c->intercept_misc2 = SVM_I_VMRUN | SVM_I_VMMCALL | SVM_I_VMLOAD |
+			     SVM_I_VMSAVE | SVM_I_STGI | SVM_I_CLGI |
+			     SVM_I_SKINIT | SVM_I_WBINVD | SVM_I_MONITOR |
+			     SVM_I_MWAIT | SVM_I_MWAIT_ARMED | SVM_I_XSETBV;
+	c->iopm_pa = s->cpu->iopm.v;
+	c->msrpm_pa = s->cpu->msrpm.v;
+	c->tsc_offset = v->vm->tsc_offset;
+	c->int_ctl = SVM_V_INTR_MASKING;
+	c->nested_ctl = v->vm->scheme->needs & VMMU_NEEDS_SECOND ? 1 : 0;
+	c->efer = EFER_SVME; /* VMRUN demands it; the guest never sees it */
+	c->dr6 = 0xffff0ff0;
+	c->dr7 = 0x400;
+	c->rflags = 2;
+	s->stale = true;
+}

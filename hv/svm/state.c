@@ -1,0 +1,130 @@
+/* Reading and writing a guest's system registers in its VMCB. */
+#include "svm/state.h"
+
+#include "svm/svm.h"
+#include "vm/vm.h"
+
+#define EFER_SVME (UINT64_C(1) << 12)
+#define EFER_LMA  (UINT64_C(1) << 10)
+
+static struct vmcb *vmcb_of(struct vcpu *v)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	return s->vmcb;
+}
+
+static struct vmcb_segment *vmcb_seg(struct vmcb *c, enum segment_name seg)
+{
+	struct vmcb_segment *by_name[SEGMENTS] = {
+		[SEG_ES] = &c->es, [SEG_CS] = &c->cs,	  [SEG_SS] = &c->ss,
+		[SEG_DS] = &c->ds, [SEG_FS] = &c->fs,	  [SEG_GS] = &c->gs,
+		[SEG_TR] = &c->tr, [SEG_LDTR] = &c->ldtr,
+	};
+
+	return by_name[seg];
+}
+
+static struct segment seg_get(const struct vmcb_segment *s)
+{
+	return (struct segment){ s->selector, s->attrib, s->limit, s->base };
+}
+
+static void seg_set(struct vmcb_segment *to, const struct segment *s)
+{
+	to->selector = s->selector;
+	to->attrib = s->attrib;
+	to->limit = s->limit;
+	to->base = s->base;
+}
+
+void svm_get_sregs(struct vcpu *v, struct sregs *s)
+{
+	struct vmcb *c = vmcb_of(v);
+
+	for (unsigned i = 0; i < SEGMENTS; i++)
+		s->seg[i] = seg_get(vmcb_seg(c, (enum segment_name)i));
+	s->gdt = seg_get(&c->gdtr);
+	s->idt = seg_get(&c->idtr);
+	s->cr0 = c->cr0;
+	s->cr2 = c->cr2;
+	s->cr3 = c->cr3;
+	s->cr4 = c->cr4;
+	s->efer = c->efer & ~EFER_SVME;
+	s->dr6 = c->dr6;
+	s->dr7 = c->dr7;
+	s->pat = c->g_pat;
+	s->cpl = c->cpl;
+}
+
+void svm_set_sregs(struct vcpu *v, const struct sregs *s)
+{
+	struct svm_vcpu *state = v->engine_state;
+	struct vmcb *c = vmcb_of(v);
+
+	for (unsigned i = 0; i < SEGMENTS; i++)
+		seg_set(vmcb_seg(c, (enum segment_name)i), &s->seg[i]);
+	seg_set(&c->gdtr, &s->gdt);
+	seg_set(&c->idtr, &s->idt);
+	c->cr0 = s->cr0;
+	c->cr2 = s->cr2;
+	c->cr3 = s->cr3;
+	c->cr4 = s->cr4;
+	c->efer = s->efer | EFER_SVME;
+	c->dr6 = s->dr6;
+	c->dr7 = s->dr7;
+	c->g_pat = s->pat;
+	c->cpl = s->cpl;
+	state->stale = true;
+}
+
+void svm_paging(struct vcpu *v, struct vmmu_regs *regs)
+{
+	const struct vmcb *c = vmcb_of(v);
+
+	regs->cr0 = c->cr0;
+	regs->cr3 = c->cr3;
+	regs->cr4 = c->cr4;
+	regs->efer = c->efer & ~EFER_SVME;
+	regs->pat = c->g_pat;
+}
+
+uint64_t svm_segment_base(struct vcpu *v, enum segment_name seg)
+{
+	return vmcb_seg(vmcb_of(v), seg)->base;
+}
+
+unsigned svm_code_bits(struct vcpu *v)
+{
+	const struct vmcb *c = vmcb_of(v);
+
+	if ((c->efer & EFER_LMA) && (c->cs.attrib & SEG_ATTRIB_L))
+		return 64;
+	return c->cs.attrib & SEG_ATTRIB_DB ? 32 : 16;
+}
+
+void svm_set_efer(struct vcpu *v, uint64_t efer)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	s->vmcb->efer = efer | EFER_SVME;
+	s->stale = true; /* NXE changes what cached translations mean */
+}
+
+void svm_set_pat(struct vcpu *v, uint64_t pat)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	s->vmcb->g_pat = pat;
+	s->stale = true;
+}
+
+uint64_t svm_cr4(struct vcpu *v)
+{
+	return vmcb_of(v)->cr4;
+}
+
+uint8_t svm_cpl(struct vcpu *v)
+{
+	return vmcb_of(v)->cpl;
+}

@@ -1,0 +1,294 @@
+/*
+ * The engine `svm`: AMD's secure virtual machine, APM 2 chapter 15.
+ *
+ *   1. probe and start
+ *   2. a vCPU's VMCB
+ *   3. run: event in, VMRUN, exit out
+ *   4. from the hardware's exit code to a neutral exit
+ */
+#include "svm/svm.h"
+
+#include "cpu/cpu.h"
+#include "mm/frames.h"
+#include "mm/paging.h"
+#include "svm/state.h"
+#include "vm/engine.h"
+#include "vm/vm.h"
+
+#define MSR_VM_CR  0xc0010114u
+#define VM_CR_DIS  (UINT64_C(1) << 4)
+#define VECTOR_NMI 2u
+
+/* One physical processor so far; each will have its own. */
+static struct svm_cpu this_cpu;
+
+/* 1. Probe and start. */
+
+static const char *svm_probe(void)
+{
+	struct svm_features f;
+
+	if (cpuid(0x80000000, 0).eax < 0x8000000a ||
+	    !(cpuid(0x80000001, 0).ecx & (1u << 2)))
+		return "the processor has no AMD SVM";
+	if (rdmsr(MSR_VM_CR) & VM_CR_DIS)
+		return "the firmware has disabled AMD SVM";
+	svm_features_read(&f);
+	if (!f.nested_paging)
+		return "the processor's SVM has no nested paging";
+	return NULL;
+}
+
+static bool svm_start(void)
+{
+	return svm_cpu_start(&this_cpu);
+}
+
+static void svm_hardware(struct vmmu_hw *hw)
+{
+	bool gib_pages = cpuid(0x80000001, 0).edx & (1u << 26);
+
+	hw->nested_format = &pt_npt;
+	hw->nested_max_leaf = gib_pages ? 3 : 2;
+}
+
+/* 2. A vCPU's VMCB. */
+
+static bool svm_vcpu_init(struct vcpu *v)
+{
+	struct svm_vcpu *s;
+	hpa_t page;
+
+	if (!frame_alloc(&page))
+		return false;
+	s = hpa_ptr(page);
+	if (!frame_alloc(&s->vmcb_pa)) {
+		frame_free(page, 0);
+		return false;
+	}
+	s->vmcb = hpa_ptr(s->vmcb_pa);
+	s->cpu = &this_cpu;
+	v->engine_state = s;
+	svm_vmcb_init(s, v);
+	return true;
+}
+
+static void svm_vcpu_fini(struct vcpu *v)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	frame_free(s->vmcb_pa, 0);
+	frame_free(ptr_hpa(s), 0);
+	v->engine_state = NULL;
+}
+
+static void svm_flush(struct vcpu *v)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	s->stale = true;
+}
+
+static void svm_want_window(struct vcpu *v, bool wanted)
+{
+	struct svm_vcpu *s = v->engine_state;
+	struct vmcb *c = s->vmcb;
+
+	/* A virtual interrupt that is intercepted at the moment the guest
+	 * would take it: APM 2 15.21.4. */
+	if (wanted) {
+		c->int_ctl |= SVM_V_IRQ | SVM_V_PRIO_MAX | SVM_V_IGNORE_TPR;
+		c->intercept_misc1 |= SVM_I_VINTR;
+	} else {
+		c->int_ctl &= ~(SVM_V_IRQ | SVM_V_PRIO_MAX | SVM_V_IGNORE_TPR);
+		c->intercept_misc1 &= ~SVM_I_VINTR;
+	}
+}
+
+/* 4. From the hardware's exit code to a neutral exit. */
+
+static enum exit_kind decode_io(const struct vmcb *c, struct vm_exit *e)
+{
+	uint64_t info = c->exit_info_1;
+
+	e->io.port = (uint16_t)(info >> 16);
+	e->io.size = (info >> SVM_IO_SIZE_SHIFT) & 7;
+	e->io.in = info & SVM_IO_IN;
+	e->io.string = info & SVM_IO_STRING;
+	e->next_rip = c->exit_info_2;
+	return EXIT_IO;
+}
+
+static enum exit_kind decode_violation(const struct svm_vcpu *s,
+				       struct vm_exit *e)
+{
+	const struct vmcb *c = s->vmcb;
+	uint64_t info = c->exit_info_1;
+
+	e->violation.gpa = mk_gpa(c->exit_info_2);
+	e->violation.access = info & SVM_NPF_FETCH   ? VMMU_X
+			      : info & SVM_NPF_WRITE ? VMMU_W
+						     : VMMU_R;
+	e->violation.during_walk = info & SVM_NPF_IN_WALK;
+	e->next_rip = 0; /* of a fault, not of an instruction */
+	if (s->cpu->features.decode_assists && c->insn_count <= 15) {
+		e->insn_count = c->insn_count;
+		memcpy(e->insn, c->insn, sizeof(e->insn));
+	}
+	return EXIT_VIOLATION;
+}
+
+static enum exit_kind decode_exception(const struct vmcb *c, struct vm_exit *e)
+{
+	e->exception.vector = (uint8_t)(c->exit_code - SVM_EXIT_EXCEPTION);
+	e->exception.has_error = e->exception.vector == 17;
+	e->exception.error = (uint32_t)c->exit_info_1;
+	return EXIT_EXCEPTION;
+}
+
+static enum exit_kind decode_cr(const struct vmcb *c, struct vm_exit *e)
+{
+	e->cr.number = c->exit_code & 0xf;
+	e->cr.write = c->exit_code >= SVM_EXIT_CR_WRITE;
+	return EXIT_CR;
+}
+
+static enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
+{
+	const struct vmcb *c = s->vmcb;
+
+	e->code = c->exit_code;
+	e->next_rip = s->cpu->features.next_rip ? c->next_rip : 0;
+	e->insn_count = 0;
+	switch (c->exit_code) {
+	case SVM_EXIT_INTR:
+	case SVM_EXIT_NMI:
+		return EXIT_INTERRUPT;
+	case SVM_EXIT_VINTR:
+		return EXIT_WINDOW;
+	case SVM_EXIT_CPUID:
+		return EXIT_CPUID;
+	case SVM_EXIT_HLT:
+		return EXIT_HLT;
+	case SVM_EXIT_IOIO:
+		return decode_io(c, e);
+	case SVM_EXIT_MSR:
+		return c->exit_info_1 ? EXIT_WRMSR : EXIT_RDMSR;
+	case SVM_EXIT_NPF:
+		return decode_violation(s, e);
+	case SVM_EXIT_VMMCALL:
+		return EXIT_HYPERCALL;
+	case SVM_EXIT_XSETBV:
+		return EXIT_XSETBV;
+	case SVM_EXIT_INVD:
+	case SVM_EXIT_WBINVD:
+		return EXIT_CACHE;
+	case SVM_EXIT_RDPMC:
+		return EXIT_PMC;
+	case SVM_EXIT_SMI:
+	case SVM_EXIT_INIT:
+		return EXIT_INIT;
+	case SVM_EXIT_SHUTDOWN:
+		return EXIT_SHUTDOWN;
+	case SVM_EXIT_CR_READ + 8:
+	case SVM_EXIT_CR_WRITE + 8:
+		return decode_cr(c, e);
+	case SVM_EXIT_EXCEPTION + 1:
+	case SVM_EXIT_EXCEPTION + 17:
+		return decode_exception(c, e);
+	case UINT64_MAX: /* VMEXIT_INVALID */
+	case UINT32_MAX:
+		return EXIT_INVALID;
+	default:
+		return EXIT_UNDEFINED;
+	}
+}
+
+/* 3. Run. */
+
+static void event_in(struct vmcb *c, struct event *e)
+{
+	static const uint32_t type[] = {
+		[EVENT_INTERRUPT] = SVM_EVENT_INTR,
+		[EVENT_NMI] = SVM_EVENT_NMI,
+		[EVENT_EXCEPTION] = SVM_EVENT_EXCEPTION,
+	};
+
+	c->event_inj = e->vector | type[e->type] | SVM_EVENT_VALID |
+		       (e->has_error ? SVM_EVENT_ERROR : 0);
+	c->event_error = e->error;
+	e->type = EVENT_NONE;
+}
+
+/* An exit in the middle of delivering an event (APM 2 15.7.2): it is
+ * delivered again, except INT n, which the guest executes again. */
+static void event_back(const struct vmcb *c, struct event *e)
+{
+	uint32_t info = c->exit_int_info;
+	uint32_t type = info & SVM_EVENT_TYPE_MASK;
+
+	if (type == SVM_EVENT_SOFT)
+		return;
+	e->type = type == SVM_EVENT_NMI		? EVENT_NMI
+		  : type == SVM_EVENT_EXCEPTION ? EVENT_EXCEPTION
+						: EVENT_INTERRUPT;
+	e->vector = (uint8_t)info;
+	e->has_error = info & SVM_EVENT_ERROR;
+	e->error = c->exit_int_error;
+}
+
+static void svm_run(struct vcpu *v)
+{
+	struct svm_vcpu *s = v->engine_state;
+	struct vmcb *c = s->vmcb;
+
+	if (s->stale || s->asid_round != s->cpu->asid_round)
+		svm_asid_renew(s);
+	c->tlb_control = 0;
+	if (s->cpu->flush_all) {
+		s->cpu->flush_all = false;
+		c->tlb_control = SVM_TLB_FLUSH_ALL;
+	}
+	if (v->event.type != EVENT_NONE)
+		event_in(c, &v->event);
+	else
+		c->event_inj = 0;
+	c->int_state = v->shadow ? SVM_INT_SHADOW : 0;
+	c->rip = v->rip;
+	c->rflags = v->rflags;
+	c->rsp = v->gpr[GPR_RSP];
+	c->rax = v->gpr[GPR_RAX];
+	c->nested_cr3 = v->mmu.root.v;
+
+	svm_enter(v->gpr, s->vmcb_pa.v, s->cpu->host_vmcb.v);
+
+	v->rip = c->rip;
+	v->rflags = c->rflags;
+	v->gpr[GPR_RSP] = c->rsp;
+	v->gpr[GPR_RAX] = c->rax;
+	v->shadow = c->int_state & SVM_INT_SHADOW;
+	v->exit.kind = decode(s, &v->exit);
+	if (c->exit_int_info & SVM_EVENT_VALID)
+		event_back(c, &v->event);
+}
+
+const struct engine engine_svm = {
+	.name = "svm",
+	.probe = svm_probe,
+	.start = svm_start,
+	.hardware = svm_hardware,
+	.vcpu_init = svm_vcpu_init,
+	.vcpu_fini = svm_vcpu_fini,
+	.run = svm_run,
+	.want_window = svm_want_window,
+	.flush = svm_flush,
+	.get_sregs = svm_get_sregs,
+	.set_sregs = svm_set_sregs,
+	.paging = svm_paging,
+	.segment_base = svm_segment_base,
+	.code_bits = svm_code_bits,
+	.set_efer = svm_set_efer,
+	.set_pat = svm_set_pat,
+	.cr4 = svm_cr4,
+	.cpl = svm_cpl,
+};

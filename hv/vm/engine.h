@@ -1,0 +1,164 @@
+/*
+ * How a vCPU executes: one const table an engine (svm; vmx and pv later).
+ *
+ * An engine turns what its hardware reports into a neutral `struct vm_exit`
+ * and back; nothing outside its folder knows a VMCB or a VMCS. It keeps the
+ * vCPU's general registers, rip, rflags and interrupt shadow in struct vcpu,
+ * where every handler finds them.
+ */
+#ifndef HV_VM_ENGINE_H
+#define HV_VM_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vmmu/vm.h>
+
+struct vcpu;
+
+enum exit_kind {
+	EXIT_INTERRUPT, /* a physical interrupt or NMI waits for the host */
+	EXIT_WINDOW,	/* the guest can take an interrupt now */
+	EXIT_CPUID,
+	EXIT_HLT,
+	EXIT_IO,
+	EXIT_RDMSR,
+	EXIT_WRMSR,
+	EXIT_VIOLATION, /* second-level translation: NPT, EPT */
+	EXIT_CR,	/* MOV to or from a control register */
+	EXIT_XSETBV,
+	EXIT_HYPERCALL,
+	EXIT_CACHE,	/* INVD, WBINVD: nothing to do */
+	EXIT_EXCEPTION, /* intercepted only to be given back */
+	EXIT_UNDEFINED, /* an instruction that the guest is not offered */
+	EXIT_PMC,	/* RDPMC: no counters are offered */
+	EXIT_INIT,	/* INIT, SMI: the machine's own business */
+	EXIT_SHUTDOWN,	/* triple fault */
+	EXIT_INVALID,	/* the hardware refused the guest's state */
+	EXIT_KINDS
+};
+
+struct exit_io {
+	uint16_t port;
+	uint8_t size; /* 1, 2, 4 */
+	bool in;
+	bool string; /* INS, OUTS: decode the instruction */
+};
+
+struct exit_violation {
+	gpa_t gpa;
+	unsigned access;  /* VMMU_R, W or X */
+	bool during_walk; /* the access was to a guest table */
+};
+
+struct exit_cr {
+	uint8_t number;
+	bool write;
+};
+
+struct exit_exception {
+	uint8_t vector;
+	bool has_error;
+	uint32_t error;
+};
+
+struct vm_exit {
+	enum exit_kind kind;
+	/* Where the guest goes on after the instruction; 0: the hardware did
+	 * not say, so the instruction must be fetched and measured. */
+	uint64_t next_rip;
+	/* The instruction's bytes where the hardware gives them; count 0: it
+	 * did not. */
+	uint8_t insn_count;
+	uint8_t insn[15];
+	uint64_t code; /* the engine's own number, for messages */
+	union {
+		struct exit_io io;
+		struct exit_violation violation;
+		struct exit_cr cr;
+		struct exit_exception exception;
+	};
+};
+
+/* An event for the guest, delivered at the next entry. */
+enum event_type {
+	EVENT_NONE,
+	EVENT_INTERRUPT,
+	EVENT_NMI,
+	EVENT_EXCEPTION,
+};
+
+struct event {
+	enum event_type type;
+	uint8_t vector;
+	bool has_error;
+	uint32_t error;
+};
+
+enum segment_name {
+	SEG_ES,
+	SEG_CS,
+	SEG_SS,
+	SEG_DS,
+	SEG_FS,
+	SEG_GS,
+	SEG_LDTR,
+	SEG_TR,
+	SEGMENTS
+};
+
+struct segment {
+	uint16_t selector;
+	uint16_t attrib; /* descriptor bits 40-47, 52-55: APM 2 15.5.1 */
+	uint32_t limit;	 /* in bytes */
+	uint64_t base;
+};
+
+#define SEG_ATTRIB_L  (1u << 9)
+#define SEG_ATTRIB_DB (1u << 10)
+
+/* The system registers, for what happens seldom. */
+struct sregs {
+	struct segment seg[SEGMENTS];
+	struct segment gdt, idt; /* base and limit only */
+	uint64_t cr0, cr2, cr3, cr4, efer;
+	uint64_t dr6, dr7;
+	uint64_t pat;
+	uint8_t cpl;
+};
+
+struct engine {
+	const char *name;
+	/* NULL when this machine can run it, else why not: a sentence. */
+	const char *(*probe)(void);
+	/* Turns it on for this physical processor. False: no memory. */
+	bool (*start)(void);
+	/* What it offers to the schemes. */
+	void (*hardware)(struct vmmu_hw *hw);
+	bool (*vcpu_init)(struct vcpu *v);
+	void (*vcpu_fini)(struct vcpu *v);
+	/* Runs the guest until its next exit; v->exit is filled in. Takes
+	 * v->event; leaves there what was not delivered. */
+	void (*run)(struct vcpu *v);
+	/* Asks for, or no more for, EXIT_WINDOW. */
+	void (*want_window)(struct vcpu *v, bool wanted);
+	/* Cached translations of this vCPU are not used after this. */
+	void (*flush)(struct vcpu *v);
+	void (*get_sregs)(struct vcpu *v, struct sregs *s);
+	void (*set_sregs)(struct vcpu *v, const struct sregs *s);
+	/* Just the registers that decide paging: on the way of every fetch. */
+	void (*paging)(struct vcpu *v, struct vmmu_regs *regs);
+	uint64_t (*segment_base)(struct vcpu *v, enum segment_name seg);
+	/* 16, 32 or 64: the code segment's operand default. */
+	unsigned (*code_bits)(struct vcpu *v);
+	void (*set_efer)(struct vcpu *v, uint64_t efer);
+	void (*set_pat)(struct vcpu *v, uint64_t pat);
+	uint64_t (*cr4)(struct vcpu *v);
+	uint8_t (*cpl)(struct vcpu *v);
+};
+
+extern const struct engine engine_svm;
+
+const char *exit_kind_name(enum exit_kind kind);
+
+#endif

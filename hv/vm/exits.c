@@ -1,0 +1,423 @@
+/*
+ * What each exit asks for, one function a kind. The order of work in each:
+ * find where the guest goes on, check, do, go on. A fault on the way leaves
+ * the guest at the instruction with the exception raised.
+ */
+#include "cpu/cpu.h"
+#include "vm/insn_glue.h"
+#include "vm/vm.h"
+
+#define RFLAGS_TF (UINT64_C(1) << 8)
+#define VECTOR_DB 1
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+#define VECTOR_PF 14
+#define DR6_BS	  (UINT64_C(1) << 14)
+
+#define MSR_PAT	   0x277u
+#define KVM_ENOSYS 1000
+#define KVM_EPERM  1
+
+void vcpu_raise(struct vcpu *v, uint8_t vector)
+{
+	v->event = (struct event){ .type = EVENT_EXCEPTION, .vector = vector };
+}
+
+void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error)
+{
+	v->event = (struct event){
+		.type = EVENT_EXCEPTION,
+		.vector = vector,
+		.has_error = true,
+		.error = error,
+	};
+}
+
+void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error)
+{
+	struct sregs s;
+
+	v->vm->engine->get_sregs(v, &s);
+	s.cr2 = gva.v;
+	v->vm->engine->set_sregs(v, &s);
+	vcpu_raise_error(v, VECTOR_PF, error);
+}
+
+static void single_step(struct vcpu *v)
+{
+	struct sregs s;
+
+	v->vm->engine->get_sregs(v, &s);
+	s.dr6 |= DR6_BS;
+	v->vm->engine->set_sregs(v, &s);
+	vcpu_raise(v, VECTOR_DB);
+}
+
+void vcpu_advance(struct vcpu *v, uint64_t next_rip)
+{
+	v->rip = next_rip;
+	v->shadow = false;
+	if (v->rflags & RFLAGS_TF)
+		single_step(v);
+}
+
+/* Where the guest goes on; false: not now, or the guest's code is no longer
+ * what made the exit, so let it run what is there. */
+static bool insn_end(struct vcpu *v, enum insn_exit what, uint64_t *next)
+{
+	enum insn_bits bits;
+	uint8_t bytes[15];
+	unsigned count, length;
+
+	if (v->exit.next_rip) {
+		*next = v->exit.next_rip;
+		return true;
+	}
+	if (vcpu_fetch(v, bytes, &count) != GUEST_OK)
+		return false;
+	bits = (enum insn_bits)v->vm->engine->code_bits(v);
+	length = insn_length(what, bytes, count, bits);
+	if (!length && count < 15) {
+		if (vcpu_fetch_rest(v, bytes, &count) != GUEST_OK)
+			return false;
+		length = insn_length(what, bytes, count, bits);
+	}
+	*next = v->rip + length;
+	if (bits != INSN_64)
+		*next = (uint32_t)*next;
+	return length != 0;
+}
+
+static uint64_t edx_eax(const struct vcpu *v)
+{
+	return v->gpr[GPR_RDX] << 32 | (uint32_t)v->gpr[GPR_RAX];
+}
+
+static void set_edx_eax(struct vcpu *v, uint64_t value)
+{
+	v->gpr[GPR_RAX] = (uint32_t)value;
+	v->gpr[GPR_RDX] = value >> 32;
+}
+
+static void exit_cpuid(struct vcpu *v)
+{
+	struct cpuid_dynamic now;
+	uint64_t next;
+	uint32_t r[4];
+
+	if (!insn_end(v, INSN_EXIT_CPUID, &next))
+		return;
+	now = (struct cpuid_dynamic){
+		.cr4 = v->vm->engine->cr4(v),
+		.xcr0 = v->xcr0,
+		.apic_enabled = board_apic_enabled(&v->vm->board, v->id),
+		.apic_id = v->id,
+	};
+	cpuid_query(&v->vm->cpuid, (uint32_t)v->gpr[GPR_RAX],
+		    (uint32_t)v->gpr[GPR_RCX], &now, r);
+	v->gpr[GPR_RAX] = r[0];
+	v->gpr[GPR_RBX] = r[1];
+	v->gpr[GPR_RCX] = r[2];
+	v->gpr[GPR_RDX] = r[3];
+	vcpu_advance(v, next);
+}
+
+static void exit_hlt(struct vcpu *v)
+{
+	uint64_t next;
+
+	if (!insn_end(v, INSN_EXIT_HLT, &next))
+		return;
+	vcpu_advance(v, next);
+	v->halted = true;
+}
+
+/* IN leaves what it does not write: SDM 2, IN. */
+static void set_accumulator(struct vcpu *v, unsigned size, uint32_t value)
+{
+	uint64_t *rax = &v->gpr[GPR_RAX];
+
+	if (size == 4)
+		*rax = value;
+	else if (size == 2)
+		*rax = (*rax & ~UINT64_C(0xffff)) | (value & 0xffff);
+	else
+		*rax = (*rax & ~UINT64_C(0xff)) | (value & 0xff);
+}
+
+void vm_check_board(struct vm *vm)
+{
+	uint32_t code = 0;
+
+	switch (board_end(&vm->board, &code)) {
+	case BOARD_RUNNING:
+		return;
+	case BOARD_POWEROFF:
+		vm_stop(vm, VM_POWEROFF, "the guest powered off");
+		return;
+	case BOARD_RESET:
+		vm_stop(vm, VM_RESET, "the guest reset its machine");
+		return;
+	case BOARD_EXIT:
+		vm_stop(vm, VM_EXIT_PORT, "the guest wrote %u to the exit port",
+			code);
+		vm->end_code = code;
+		return;
+	}
+}
+
+static void exit_io(struct vcpu *v)
+{
+	const struct exit_io *io = &v->exit.io;
+	struct vm *vm = v->vm;
+
+	if (io->string) {
+		vcpu_handle_string_io(v);
+		return;
+	}
+	if (io->in) {
+		set_accumulator(
+			v, io->size,
+			board_in(&vm->board, v->id, io->port, io->size));
+		if (vm->console_byte >= 0)
+			vm_pump_console(vm);
+	} else {
+		uint32_t value = (uint32_t)v->gpr[GPR_RAX];
+
+		board_out(&vm->board, v->id, io->port, io->size, value);
+		vm_check_board(vm);
+	}
+	vcpu_advance(v, v->exit.next_rip);
+}
+
+static bool read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	struct vm *vm = v->vm;
+	struct sregs s;
+
+	switch (board_rdmsr(&vm->board, v->id, msr, value)) {
+	case BOARD_MSR_OK:
+		return true;
+	case BOARD_MSR_GP:
+		return false;
+	case BOARD_MSR_NOT_OURS:
+		break;
+	}
+	switch (msr) {
+	case MSR_EFER:
+		vm->engine->get_sregs(v, &s);
+		*value = s.efer;
+		return true;
+	case MSR_TSC:
+		*value = vm_now(vm, rdtsc());
+		return true;
+	default:
+		return msr_read(&v->msrs, msr, value) == MSR_OK;
+	}
+}
+
+static bool write_efer(struct vcpu *v, uint64_t value)
+{
+	struct sregs s;
+
+	v->vm->engine->get_sregs(v, &s);
+	if (!msr_efer_valid(s.efer, value, s.cr0, &v->vm->cpuid))
+		return false;
+	/* LMA is the processor's: SDM 4, IA32_EFER. */
+	value = (value & ~VMMU_EFER_LMA) | (s.efer & VMMU_EFER_LMA);
+	v->vm->engine->set_efer(v, value);
+	return true;
+}
+
+static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	struct vm *vm = v->vm;
+
+	switch (board_wrmsr(&vm->board, v->id, msr, value)) {
+	case BOARD_MSR_OK:
+		return true;
+	case BOARD_MSR_GP:
+		return false;
+	case BOARD_MSR_NOT_OURS:
+		break;
+	}
+	if (msr == MSR_EFER)
+		return write_efer(v, value);
+	if (msr_write(&v->msrs, msr, value) != MSR_OK)
+		return false;
+	if (msr == MSR_PAT)
+		vm->engine->set_pat(v, value);
+	return true;
+}
+
+static void exit_rdmsr(struct vcpu *v)
+{
+	uint64_t next, value;
+
+	if (!insn_end(v, INSN_EXIT_RDMSR, &next))
+		return;
+	if (!read_msr(v, (uint32_t)v->gpr[GPR_RCX], &value)) {
+		vcpu_raise_error(v, VECTOR_GP, 0);
+		return;
+	}
+	set_edx_eax(v, value);
+	vcpu_advance(v, next);
+}
+
+static void exit_wrmsr(struct vcpu *v)
+{
+	uint64_t next;
+
+	if (!insn_end(v, INSN_EXIT_WRMSR, &next))
+		return;
+	if (!write_msr(v, (uint32_t)v->gpr[GPR_RCX], edx_eax(v))) {
+		vcpu_raise_error(v, VECTOR_GP, 0);
+		return;
+	}
+	vcpu_advance(v, next);
+}
+
+/* CR8 is the task priority of the local APIC: SDM 3A 10.8.6.1. */
+static void exit_cr(struct vcpu *v)
+{
+	struct board *board = &v->vm->board;
+	struct insn in;
+	uint8_t bytes[15];
+	unsigned count, reg;
+
+	if (vcpu_fetch(v, bytes, &count) != GUEST_OK)
+		return;
+	if (insn_decode(&in, bytes, count,
+			(enum insn_bits)v->vm->engine->code_bits(v)) != INSN_OK)
+		return;
+	reg = in.rm & 15;
+	if (!v->exit.cr.write) {
+		v->gpr[reg] = board_cr8(board, v->id);
+	} else if (v->gpr[reg] > 15) {
+		vcpu_raise_error(v, VECTOR_GP, 0);
+		return;
+	} else {
+		board_set_cr8(board, v->id, (uint8_t)v->gpr[reg]);
+	}
+	vcpu_advance(v, v->rip + in.length);
+}
+
+/* SDM 2, XSETBV; what may be set is what CPUID leaf 0xd shows. */
+static bool xcr0_valid(const struct vm *vm, uint64_t value)
+{
+	uint64_t offered = vm->cpuid.xcr0;
+
+	if (!(value & 1) || (value & ~offered))
+		return false;
+	return !(value & 4) || (value & 2);
+}
+
+static void exit_xsetbv(struct vcpu *v)
+{
+	uint64_t next;
+
+	if (!insn_end(v, INSN_EXIT_XSETBV, &next))
+		return;
+	if (v->vm->engine->cpl(v) != 0 || (uint32_t)v->gpr[GPR_RCX] != 0 ||
+	    !xcr0_valid(v->vm, edx_eax(v))) {
+		vcpu_raise_error(v, VECTOR_GP, 0);
+		return;
+	}
+	v->xcr0 = edx_eax(v);
+	xsetbv(0, v->xcr0); /* the host uses no state of XSAVE's */
+	vcpu_advance(v, next);
+}
+
+/* KVM's hypercalls: none is offered, each says so. */
+static void exit_hypercall(struct vcpu *v)
+{
+	uint64_t next;
+
+	if (!insn_end(v, INSN_EXIT_VMMCALL, &next))
+		return;
+	v->gpr[GPR_RAX] = v->vm->engine->cpl(v) ? (uint64_t)-KVM_EPERM
+						: (uint64_t)-KVM_ENOSYS;
+	vcpu_advance(v, next);
+}
+
+/* INVD must not drop the host's dirty lines, and WBINVD may take milliseconds:
+ * memory is coherent without either. */
+static void exit_cache(struct vcpu *v)
+{
+	uint64_t next;
+
+	if (insn_end(v, INSN_EXIT_WBINVD, &next) ||
+	    insn_end(v, INSN_EXIT_INVD, &next))
+		vcpu_advance(v, next);
+}
+
+static void exit_exception(struct vcpu *v)
+{
+	const struct exit_exception *x = &v->exit.exception;
+
+	if (x->has_error)
+		vcpu_raise_error(v, x->vector, x->error);
+	else
+		vcpu_raise(v, x->vector);
+}
+
+void vcpu_handle_exit(struct vcpu *v)
+{
+	switch (v->exit.kind) {
+	case EXIT_CPUID:
+		exit_cpuid(v);
+		return;
+	case EXIT_HLT:
+		exit_hlt(v);
+		return;
+	case EXIT_IO:
+		exit_io(v);
+		return;
+	case EXIT_RDMSR:
+		exit_rdmsr(v);
+		return;
+	case EXIT_WRMSR:
+		exit_wrmsr(v);
+		return;
+	case EXIT_VIOLATION:
+		vcpu_handle_violation(v);
+		return;
+	case EXIT_CR:
+		exit_cr(v);
+		return;
+	case EXIT_XSETBV:
+		exit_xsetbv(v);
+		return;
+	case EXIT_HYPERCALL:
+		exit_hypercall(v);
+		return;
+	case EXIT_CACHE:
+		exit_cache(v);
+		return;
+	case EXIT_EXCEPTION:
+		exit_exception(v);
+		return;
+	case EXIT_UNDEFINED:
+		vcpu_raise(v, VECTOR_UD);
+		return;
+	case EXIT_PMC:
+		vcpu_raise_error(v, VECTOR_GP, 0);
+		return;
+	case EXIT_SHUTDOWN:
+		vm_stop(v->vm, VM_TRIPLE_FAULT,
+			"the guest triple-faulted at rip 0x%llx",
+			(unsigned long long)v->rip);
+		return;
+	case EXIT_INVALID:
+		vm_stop(v->vm, VM_KILLED,
+			"the processor refused the guest's state at rip "
+			"0x%llx",
+			(unsigned long long)v->rip);
+		return;
+	case EXIT_INTERRUPT:
+	case EXIT_WINDOW:
+	case EXIT_INIT:
+	case EXIT_KINDS:
+		return;
+	}
+}

@@ -1,0 +1,64 @@
+/*
+ * The instruction at a vCPU's rip. Its bytes come with the exit where the
+ * processor has decode assists, and from guest memory elsewhere; the next
+ * page is looked at only when the instruction reaches there.
+ */
+#include "vm/insn_glue.h"
+
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+
+static enum guest_access bytes_of(struct vcpu *v, uint8_t bytes[15],
+				  unsigned *count)
+{
+	if (!v->exit.insn_count)
+		return vcpu_fetch(v, bytes, count);
+	vcpu_sync_paging(v);
+	memcpy(bytes, v->exit.insn, 15);
+	*count = v->exit.insn_count;
+	return GUEST_OK;
+}
+
+enum guest_access vcpu_decode(struct vcpu *v, struct insn *in)
+{
+	enum insn_bits bits = (enum insn_bits)v->vm->engine->code_bits(v);
+	enum guest_access done;
+	enum insn_status status;
+	uint8_t bytes[15];
+	unsigned count;
+
+	done = bytes_of(v, bytes, &count);
+	if (done != GUEST_OK)
+		return done;
+	status = insn_decode(in, bytes, count, bits);
+	if (status == INSN_NEED_MORE && count < 15) {
+		done = vcpu_fetch_rest(v, bytes, &count);
+		if (done != GUEST_OK)
+			return done;
+		status = insn_decode(in, bytes, count, bits);
+	}
+	if (status == INSN_OK)
+		return GUEST_OK;
+	if (status == INSN_TOO_LONG)
+		vcpu_raise_error(v, VECTOR_GP, 0);
+	else
+		vcpu_raise(v, VECTOR_UD);
+	return GUEST_FAULTED;
+}
+
+void vcpu_insn_regs(struct vcpu *v, struct insn_regs *regs)
+{
+	struct sregs s;
+
+	v->vm->engine->get_sregs(v, &s);
+	memcpy(regs->gpr, v->gpr, sizeof(regs->gpr));
+	regs->rip = v->rip;
+	regs->rflags = v->rflags;
+	for (unsigned i = 0; i < 6; i++)
+		regs->segment_base[i] = s.seg[i].base;
+	if (v->vm->engine->code_bits(v) == 64)
+		regs->stack_bytes = 8;
+	else
+		regs->stack_bytes = s.seg[SEG_SS].attrib & SEG_ATTRIB_DB ? 4
+									 : 2;
+}

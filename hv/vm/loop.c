@@ -1,0 +1,132 @@
+/*
+ * The loop of a VM: what is due goes in, the guest runs, what it did comes
+ * out.
+ *
+ *   1. the host's interrupts: the alarm, console input
+ *   2. an interrupt for the guest, or a window for it
+ *   3. a guest that waits in HLT
+ *   4. the loop
+ */
+#include "cpu/cpu.h"
+#include "cpu/serial.h"
+#include "cpu/timer.h"
+#include "cpu/trap.h"
+#include "vm/vm.h"
+
+#define RFLAGS_IF (UINT64_C(1) << 9)
+
+/* 1. The host's interrupts. */
+
+void vm_pump_console(struct vm *vm)
+{
+	for (;;) {
+		if (vm->console_byte < 0)
+			vm->console_byte = host_console_read();
+		if (vm->console_byte < 0 ||
+		    !board_console_in(&vm->board, (uint8_t)vm->console_byte))
+			return;
+		vm->console_byte = -1;
+	}
+}
+
+static void host_events(struct vm *vm)
+{
+	if (host_timer_fired()) {
+		board_tick(&vm->board, vm_now(vm, rdtsc()));
+		vm->timer_armed = UINT64_MAX;
+	}
+	vm_pump_console(vm);
+}
+
+static inline void arm_timer(struct vm *vm)
+{
+	uint64_t due = board_deadline(&vm->board);
+
+	if (due == vm->timer_armed)
+		return;
+	vm->timer_armed = due;
+	if (due == UINT64_MAX)
+		host_timer_stop();
+	else
+		host_timer_arm(due - vm->tsc_offset);
+}
+
+/* 2. An interrupt for the guest, or a window for it. */
+
+static bool can_interrupt(const struct vcpu *v)
+{
+	return (v->rflags & RFLAGS_IF) && !v->shadow &&
+	       v->event.type == EVENT_NONE;
+}
+
+static inline void want_window(struct vcpu *v, bool wanted)
+{
+	if (v->window == wanted)
+		return;
+	v->window = wanted;
+	v->vm->engine->want_window(v, wanted);
+}
+
+static inline void deliver(struct vcpu *v)
+{
+	struct board *board = &v->vm->board;
+
+	if (board_pending(board, v->id) < 0) {
+		want_window(v, false);
+		return;
+	}
+	if (can_interrupt(v)) {
+		v->event.vector = (uint8_t)board_ack(board, v->id);
+		v->event.has_error = false;
+		v->event.type = EVENT_INTERRUPT;
+		v->halted = false;
+	}
+	want_window(v, board_pending(board, v->id) >= 0);
+}
+
+/* 3. A guest that waits in HLT. */
+
+static void wait(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	if (!(v->rflags & RFLAGS_IF)) {
+		vm_stop(vm, VM_HALTED,
+			"the guest halted with interrupts off, so that "
+			"nothing can wake it");
+		return;
+	}
+	host_idle();
+	host_events(vm);
+}
+
+/* 4. The loop. */
+
+static void step(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	arm_timer(vm);
+	deliver(v);
+	if (v->halted && v->event.type == EVENT_NONE) {
+		wait(v);
+		return;
+	}
+	vm->engine->run(v);
+	v->exits[v->exit.kind]++;
+	if (v->exit.kind == EXIT_INTERRUPT) {
+		host_take_interrupts();
+		host_events(vm);
+		return;
+	}
+	vcpu_handle_exit(v);
+}
+
+void vm_run(struct vm *vm)
+{
+	struct vcpu *v = vm->vcpu[0];
+
+	while (vm->end == VM_RUNNING)
+		step(v);
+	host_timer_stop();
+}

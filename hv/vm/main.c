@@ -1,0 +1,123 @@
+/*
+ * From the command line to a finished VM: read what is wanted, see what this
+ * machine can do, make the VM, load the guest, run it, report.
+ */
+#include "cpu/print.h"
+#include "load/load.h"
+#include "mm/frames.h"
+#include "mm/paging.h"
+#include "vm/main.h"
+#include "vm/memory.h"
+#include "vm/vm.h"
+
+static const struct engine *const engines[] = { &engine_svm };
+static const struct vmmu_scheme *const schemes[] = { &vmmu_nested };
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static bool equal(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+static const struct vmmu_scheme *find_scheme(const char *name)
+{
+	for (size_t i = 0; i < COUNT(schemes); i++)
+		if (equal(schemes[i]->name, name))
+			return schemes[i];
+	return NULL;
+}
+
+/* The first engine that this machine can run; NULL and why the last cannot. */
+static const struct engine *find_engine(const char **why)
+{
+	for (size_t i = 0; i < COUNT(engines); i++) {
+		*why = engines[i]->probe();
+		if (!*why)
+			return engines[i];
+	}
+	return NULL;
+}
+
+static struct load_file module(const struct boot_info *boot, unsigned i)
+{
+	if (i >= boot->module_count)
+		return (struct load_file){ 0 };
+	return (struct load_file){ hpa_ptr(boot->module[i].start),
+				   boot->module[i].size };
+}
+
+static const char *load(struct vm *vm, const struct config *config,
+			const struct boot_info *boot)
+{
+	struct load_request req = {
+		.kernel = module(boot, 0),
+		.initrd = module(boot, 1),
+		.args = config->guest_args,
+		.low_ram_end = vm_low_ram_end(vm),
+	};
+	struct load_entry entry;
+	const char *wrong;
+
+	req.map_count = vm_memory_map(vm, req.map);
+	req.rsdp = vm_put_acpi(vm);
+	wrong = load_guest(&vm->mem, &req, &entry);
+	if (wrong)
+		return wrong;
+	for (unsigned i = 0; i < boot->module_count; i++)
+		frames_add_region(boot->module[i].start, boot->module[i].size);
+	vcpu_start(vm->vcpu[0], &entry);
+	say("a %s guest starts at 0x%x under %s on %s", entry.kind, entry.eip,
+	    vm->scheme->name, vm->engine->name);
+	return NULL;
+}
+
+static const char *prepare(struct vm *vm, struct config *config,
+			   const struct boot_info *boot, char *why, size_t size)
+{
+	const struct engine *engine;
+	const char *wrong;
+
+	wrong = config_parse(config, boot->cmdline, why, size);
+	if (wrong)
+		return wrong;
+	vm->scheme = find_scheme(config->mmu);
+	if (!vm->scheme)
+		return "there is no such scheme: mmu= takes nested";
+	if (config->cpus > 1)
+		return "cpus= takes 1: several vCPUs are not offered yet";
+	engine = find_engine(&wrong);
+	if (!engine)
+		return wrong;
+	if (!engine->start())
+		return "there is no memory to start the engine";
+	if (config->memory / VMMU_PAGE_SIZE > frames_free())
+		return "this machine has not that much memory for a guest";
+	wrong = vm_create(vm, config, engine);
+	return wrong ? wrong : load(vm, config, boot);
+}
+
+uint32_t vm_main(const struct boot_info *boot)
+{
+	struct config *config = vm_alloc(sizeof(*config));
+	struct vm *vm = vm_alloc(sizeof(*vm));
+	char why[96];
+	const char *wrong;
+
+	if (!config || !vm)
+		panic("no memory for a VM");
+	wrong = prepare(vm, config, boot, why, sizeof(why));
+	if (wrong)
+		vm_stop(vm, VM_REFUSED, "%s", wrong);
+	else
+		vm_run(vm);
+	say("%s", vm->sentence);
+	vm_report(vm, config);
+	if (vm->engine)
+		vm_destroy(vm);
+	return 0;
+}

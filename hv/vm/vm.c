@@ -1,0 +1,322 @@
+/*
+ * A VM is made and taken apart.
+ *
+ * Guest-physical memory, one host virtual range behind it, so that gpa and
+ * hva differ by a constant and are congruent modulo 1 GiB:
+ *
+ *   0 .. 640 KiB     slot 0
+ *   640 .. 768 KiB   nothing: a PC's video window
+ *   768 KiB .. low   slot 1; below 1 MiB it holds the ACPI tables
+ *   4 GiB .. high    slot 2, what does not fit below 3 GiB
+ */
+#include "vm/vm.h"
+
+#include <stdarg.h>
+
+#include "cpu/cpu.h"
+#include "cpu/fmt.h"
+#include "cpu/fpu.h"
+#include "cpu/timer.h"
+#include "cpu/wallclock.h"
+#include "dev/acpi.h"
+#include "mm/frames.h"
+#include "mm/paging.h"
+#include "mm/space.h"
+#include "vm/memory.h"
+
+#define LOW_END	  UINT64_C(0xa0000)
+#define UPPER	  UINT64_C(0xc0000)
+#define LOW_MAX	  (3 * VMMU_1G)
+#define HIGH	  (4 * VMMU_1G)
+#define PAT_RESET UINT64_C(0x0007040600070406)
+#define CPUID_MAX 256
+
+static uint64_t low_end(uint64_t memory)
+{
+	return memory < LOW_MAX ? memory : LOW_MAX;
+}
+
+void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (vm->end != VM_RUNNING)
+		return;
+	vm->end = end;
+	va_start(ap, fmt);
+	fmt_vtext(vm->sentence, sizeof(vm->sentence), fmt, ap);
+	va_end(ap);
+}
+
+/* What the devices ask of us. */
+
+static uint64_t board_now(void *ctx)
+{
+	return vm_now(ctx, rdtsc());
+}
+
+static void board_console_out(void *ctx, uint8_t byte)
+{
+	(void)ctx;
+	host_console_write(byte);
+}
+
+static bool board_guest_write(void *ctx, gpa_t gpa, const void *buf, size_t n)
+{
+	struct vm *vm = ctx;
+
+	return vmmu_gmem_write(&vm->mem, gpa, buf, n) == VMMU_GMEM_OK;
+}
+
+static void board_page_flush(void *ctx, gpa_t gpa)
+{
+	struct vm *vm = ctx;
+
+	vmmu_vm_backing_changed(&vm->mmu,
+				mk_hva(vm->hva.v + (gpa.v & ~VMMU_PAGE_MASK)),
+				VMMU_PAGE_SIZE);
+}
+
+static void make_board(struct vm *vm, const struct config *config)
+{
+	const struct board_config c = {
+		.tsc_khz = host_tsc_khz,
+		.ram_size = config->memory,
+		.cpus = config->cpus,
+	};
+	const struct board_host h = {
+		.now = board_now,
+		.console_out = board_console_out,
+		.guest_write = board_guest_write,
+		.page_flush = board_page_flush,
+		.epoch_sec = wallclock_read(),
+		.ctx = vm,
+	};
+
+	board_init(&vm->board, &c, &h);
+}
+
+/* Memory. */
+
+static bool add_slot(struct vm *vm, uint32_t id, uint64_t gpa, uint64_t end)
+{
+	const struct vmmu_slot slot = {
+		.id = id,
+		.gpa = mk_gpa(gpa),
+		.size = end - gpa,
+		.hva = mk_hva(vm->hva.v + gpa),
+	};
+
+	return end <= gpa || vmmu_vm_set_slot(&vm->mmu, &slot) == VMMU_SLOT_OK;
+}
+
+static void flush_vcpus(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	for (unsigned i = 0; i < vm->cpus; i++)
+		vm->engine->flush(vm->vcpu[i]);
+}
+
+static const char *make_memory(struct vm *vm, const struct config *config)
+{
+	struct vmmu_vm_config c = {
+		.host = { &hv_host_ops, &vm->port },
+		.slot_storage = vm->slots,
+		.slot_key_storage = vm->slot_keys,
+		.slot_capacity = VM_SLOTS_MAX,
+		.table_limit = config->table_pages,
+		.fault_around = config->fault_around,
+	};
+	uint64_t high = config->memory - low_end(config->memory);
+
+	vm->port = (struct hv_port){ .flush = flush_vcpus, .ctx = vm };
+	vm->memory = config->memory;
+	vm->engine->hardware(&c.hw);
+	if (!vmmu_vm_init(&vm->mmu, &c))
+		return "there is no memory for the VM's tables";
+	vmmu_gmem_init(&vm->mem, &vm->mmu.slots, &vm->mmu.host);
+	if (!space_reserve(high ? HIGH + high : config->memory, &vm->hva))
+		return "there is no host address space for the VM's memory";
+	if (!add_slot(vm, 0, 0, LOW_END) ||
+	    !add_slot(vm, 1, UPPER, low_end(config->memory)) ||
+	    !add_slot(vm, 2, HIGH, HIGH + high))
+		return "the VM's memory slots do not fit";
+	return NULL;
+}
+
+uint32_t vm_memory_map(const struct vm *vm, struct load_range map[LOAD_RANGES])
+{
+	uint64_t high = vm->memory - low_end(vm->memory);
+	uint32_t n = 0;
+
+	map[n++] = (struct load_range){ mk_gpa(0), LOW_END, LOAD_RAM };
+	map[n++] = (struct load_range){ mk_gpa(UPPER), VM_MIB - UPPER,
+					LOAD_RESERVED };
+	map[n++] = (struct load_range){ mk_gpa(VM_MIB),
+					low_end(vm->memory) - VM_MIB,
+					LOAD_RAM };
+	if (high)
+		map[n++] = (struct load_range){ mk_gpa(HIGH), high, LOAD_RAM };
+	return n;
+}
+
+uint64_t vm_low_ram_end(const struct vm *vm)
+{
+	return low_end(vm->memory);
+}
+
+/* The processor that the guest sees. */
+
+static unsigned read_leaf(struct cpuid_leaf *leaf, uint32_t n, uint32_t sub)
+{
+	struct cpuid_regs r = cpuid(n, sub);
+
+	*leaf = (struct cpuid_leaf){ n, sub, r.eax, r.ebx, r.ecx, r.edx };
+	return 1;
+}
+
+/* Every leaf of a range, and the subleaves of those that have some. */
+static unsigned read_range(struct cpuid_leaf *leaf, unsigned room,
+			   uint32_t base)
+{
+	uint32_t last = cpuid(base, 0).eax;
+	unsigned n = 0;
+
+	if (last < base || last > base + 0x40)
+		return 0;
+	for (uint32_t l = base; l <= last; l++) {
+		bool many = l == 4 || l == 7 || l == 0xb || l == 0xd ||
+			    l == 0x8000001d;
+		uint32_t subs = many ? 16 : 1;
+
+		for (uint32_t sub = 0; sub < subs && n < room; sub++)
+			n += read_leaf(&leaf[n], l, sub);
+	}
+	return n;
+}
+
+static const char *make_cpuid(struct vm *vm, const struct config *config)
+{
+	struct cpuid_config c = {
+		.cpus = config->cpus,
+		.tsc_khz = (uint32_t)host_tsc_khz,
+		.hide = vm->scheme->needs & VMMU_NEEDS_SECOND
+				? 0
+				: CPUID_HIDE_PAGING,
+	};
+	struct cpuid_leaf *leaf;
+	unsigned count;
+	hpa_t frames;
+
+	if (!frame_alloc_run(1, &frames))
+		return "there is no memory to read CPUID into";
+	leaf = hpa_ptr(frames);
+	count = read_range(leaf, CPUID_MAX, 0);
+	count += read_range(leaf + count, CPUID_MAX - count, 0x80000000);
+	cpuid_build(&vm->cpuid, &c, leaf, count);
+	frame_free(frames, 1);
+	vm->features = vm->cpuid.paging;
+	vm->features.pdptes_in_memory = vm->scheme->needs & VMMU_NEEDS_SECOND;
+	return NULL;
+}
+
+static const char *make_vcpu(struct vm *vm, unsigned id)
+{
+	struct vcpu *v = vm_alloc(sizeof(*v));
+
+	if (!v)
+		return "there is no memory for a vCPU";
+	v->vm = vm;
+	v->id = id;
+	v->xcr0 = 1;
+	vm->vcpu[id] = v;
+	vm->cpus = id + 1;
+	if (!vm->engine->vcpu_init(v))
+		return "there is no memory for a vCPU's control block";
+	if (!vmmu_cpu_init(&v->mmu, &vm->mmu, vm->scheme))
+		return "there is no table memory for a vCPU";
+	msr_init(&v->msrs, &vm->cpuid);
+	return NULL;
+}
+
+void vcpu_start(struct vcpu *v, const struct load_entry *entry)
+{
+	/* As the Multiboot and PVH contracts have it: 32-bit protected mode,
+	 * paging off, flat segments, a 32-bit busy TSS. */
+	const struct segment data = { 0x18, 0xc93, UINT32_MAX, 0 };
+	struct sregs s = {
+		.seg = {
+			[SEG_ES] = data, [SEG_SS] = data, [SEG_DS] = data,
+			[SEG_FS] = data, [SEG_GS] = data,
+			[SEG_CS] = { 0x10, 0xc9b, UINT32_MAX, 0 },
+			[SEG_TR] = { 0, 0x8b, 0x67, 0 },
+			[SEG_LDTR] = { 0, 0x82, 0, 0 },
+		},
+		.cr0 = VMMU_CR0_PE | 0x10,
+		.dr6 = 0xffff0ff0,
+		.dr7 = 0x400,
+		.pat = PAT_RESET,
+	};
+
+	v->vm->engine->set_sregs(v, &s);
+	memset(v->gpr, 0, sizeof(v->gpr));
+	v->gpr[GPR_RAX] = entry->eax;
+	v->gpr[GPR_RBX] = entry->ebx;
+	v->rip = entry->eip;
+	v->rflags = 2;
+	fpu_reset();
+}
+
+const char *vm_create(struct vm *vm, const struct config *config,
+		      const struct engine *engine)
+{
+	const char *wrong;
+
+	vm->engine = engine;
+	vm->tsc_offset = 0 - rdtsc();
+	vm->timer_armed = UINT64_MAX;
+	vm->console_byte = -1;
+	wrong = make_memory(vm, config);
+	if (!wrong)
+		wrong = make_cpuid(vm, config);
+	if (wrong)
+		return wrong;
+	make_board(vm, config);
+	for (unsigned i = 0; i < config->cpus && !wrong; i++)
+		wrong = make_vcpu(vm, i);
+	return wrong;
+}
+
+gpa_t vm_put_acpi(struct vm *vm)
+{
+	const struct acpi_config c = { .cpus = vm->cpus };
+	const gpa_t at = mk_gpa(VM_ACPI);
+	uint8_t *buf = vm_alloc(VM_ACPI_MAX);
+	size_t size;
+
+	if (!buf)
+		return mk_gpa(0);
+	size = acpi_build(buf, VM_ACPI_MAX, at, &c);
+	if (!size || vmmu_gmem_write(&vm->mem, at, buf, size) != VMMU_GMEM_OK)
+		size = 0;
+	vm_free(buf, VM_ACPI_MAX);
+	return size ? at : mk_gpa(0);
+}
+
+void vm_destroy(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->cpus; i++) {
+		struct vcpu *v = vm->vcpu[i];
+
+		if (v->mmu.vm)
+			vmmu_cpu_fini(&v->mmu);
+		if (v->engine_state)
+			vm->engine->vcpu_fini(v);
+		vm_free(v, sizeof(*v));
+	}
+	vm->cpus = 0;
+	vmmu_vm_fini(&vm->mmu);
+	if (vm->hva.v)
+		space_unreserve(vm->hva);
+}

@@ -1,0 +1,163 @@
+/*
+ * One VM: its memory, its devices, its vCPUs, its statistics.
+ */
+#ifndef HV_VM_VM_H
+#define HV_VM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vmmu/vm.h>
+
+#include "dev/board.h"
+#include "load/load.h"
+#include "port/host.h"
+#include "vm/config.h"
+#include "vm/cpuid.h"
+#include "vm/engine.h"
+#include "vm/msr.h"
+
+#define VM_SLOTS_MAX 32
+#define VM_MIB	     (UINT64_C(1) << 20)
+#define VM_ACPI	     UINT64_C(0xe0000) /* where the ACPI tables lie */
+#define VM_ACPI_MAX  4096u
+
+/* Register numbers as instructions encode them. */
+enum gpr {
+	GPR_RAX,
+	GPR_RCX,
+	GPR_RDX,
+	GPR_RBX,
+	GPR_RSP,
+	GPR_RBP,
+	GPR_RSI,
+	GPR_RDI,
+	GPRS = 16
+};
+
+struct vcpu {
+	uint64_t gpr[GPRS]; /* first: the engines' assembly counts on it */
+	uint64_t rip;
+	uint64_t rflags;
+	bool shadow; /* interrupts held off for one instruction: STI, MOV SS */
+	bool halted;
+	bool window; /* EXIT_WINDOW is asked for */
+	struct event event;
+	struct vm_exit exit;
+	struct vm *vm;
+	void *engine_state;
+	unsigned id;
+	struct vmmu_cpu mmu;
+	struct guest_msrs msrs;
+	uint64_t xcr0;
+	uint64_t exits[EXIT_KINDS];
+};
+
+/* How a VM's life ended. */
+enum vm_end {
+	VM_RUNNING,
+	VM_POWEROFF,
+	VM_EXIT_PORT, /* code: what the guest wrote */
+	VM_RESET,
+	VM_TRIPLE_FAULT,
+	VM_HALTED,  /* HLT with interrupts off: nothing can wake it */
+	VM_KILLED,  /* by the hypervisor; sentence says why */
+	VM_REFUSED, /* never started; sentence says why */
+};
+
+struct vm {
+	const struct engine *engine;
+	struct vmmu_vm mmu;
+	struct vmmu_gmem mem; /* for the loaders and the devices */
+	struct hv_port port;
+	struct board board;
+	struct cpuid_table cpuid;
+	struct vmmu_features features;
+	struct vcpu *vcpu[BOARD_CPUS_MAX];
+	unsigned cpus;
+	uint64_t tsc_offset;  /* guest TSC = host TSC + this */
+	uint64_t timer_armed; /* guest TSC at which the host's timer is set */
+	uint64_t memory;      /* bytes the guest was promised */
+	hva_t hva;	      /* of gpa 0 */
+	const struct vmmu_scheme *scheme;
+	enum vm_end end;
+	uint32_t end_code;
+	char sentence[160];
+	struct vmmu_slot slots[VM_SLOTS_MAX];
+	uint64_t slot_keys[VM_SLOTS_MAX];
+};
+
+static inline uint64_t vm_now(const struct vm *vm, uint64_t host_tsc)
+{
+	return host_tsc + vm->tsc_offset;
+}
+
+/* Makes the VM: memory, slots, devices, one vCPU; nothing is loaded yet.
+ * NULL, or a sentence why not. */
+const char *vm_create(struct vm *vm, const struct config *config,
+		      const struct engine *engine);
+void vm_destroy(struct vm *vm);
+
+/* The memory map that the guest is told of; returns its length. */
+uint32_t vm_memory_map(const struct vm *vm, struct load_range map[LOAD_RANGES]);
+uint64_t vm_low_ram_end(const struct vm *vm);
+/* The gpa of the root pointer, 0: no room for the tables. */
+gpa_t vm_put_acpi(struct vm *vm);
+/* The boot processor as it is when a guest starts. */
+void vcpu_start(struct vcpu *v, const struct load_entry *entry);
+
+/* Runs until the VM ends: vm->end, end_code and sentence tell how. */
+void vm_run(struct vm *vm);
+
+/* Ends the VM with a sentence (printf-like); the first one stays. */
+void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The JSON object of the VM's life, one line on the report channel. */
+void vm_report(const struct vm *vm, const struct config *config);
+
+/* Has a device ended the VM? */
+void vm_check_board(struct vm *vm);
+/* Console input goes to the UART as far as it has room. */
+void vm_pump_console(struct vm *vm);
+
+/* A vCPU's handlers: exits.c, violation.c, string_io.c. */
+void vcpu_handle_exit(struct vcpu *v);
+void vcpu_handle_violation(struct vcpu *v);
+void vcpu_handle_string_io(struct vcpu *v);
+
+/* Raises an exception in the guest, at its present rip. */
+void vcpu_raise(struct vcpu *v, uint8_t vector);
+void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error);
+/* #PF: also sets CR2. */
+void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error);
+
+/* The instruction is done: rip goes on, a pending single step is raised. */
+void vcpu_advance(struct vcpu *v, uint64_t next_rip);
+
+/* Guest-virtual memory as an instruction at this vCPU sees it. */
+enum guest_access {
+	GUEST_OK,
+	GUEST_FAULTED, /* the exception is raised in the guest */
+	GUEST_STOPPED, /* the VM has ended */
+};
+
+/* The bytes of the instruction at rip, 15 or as many as its page holds. The
+ * paging registers are read first, so that translations may follow. */
+enum guest_access vcpu_fetch(struct vcpu *v, uint8_t bytes[15],
+			     unsigned *count);
+/* The bytes on the next page, for an instruction that reaches there. */
+enum guest_access vcpu_fetch_rest(struct vcpu *v, uint8_t bytes[15],
+				  unsigned *count);
+/* gva -> gpa for an access of this vCPU at its CPL; faults are raised. */
+enum guest_access vcpu_translate(struct vcpu *v, gva_t gva, unsigned access,
+				 gpa_t *gpa);
+/* One operand of 1 to 8 bytes, in RAM or in a device. */
+enum guest_access vcpu_read(struct vcpu *v, gva_t gva, unsigned size,
+			    uint64_t *value);
+enum guest_access vcpu_write(struct vcpu *v, gva_t gva, unsigned size,
+			     uint64_t value);
+/* The registers that paging depends on are read from the engine. */
+void vcpu_sync_paging(struct vcpu *v);
+
+#endif
