@@ -10,11 +10,17 @@
 
 #include "cpu/fixup.h"
 #include "cpu/print.h"
+#include "cpu/stack.h"
 #include "cpu/symbols.h"
 #include "mm/image.h"
 
-#define DEPTH_MAX  32
-#define FRAME_SPAN 65536 /* no frame of ours is larger */
+#define LINES_MAX  32
+#define FRAME_SPAN STACK_SIZE /* no frame is larger */
+
+struct chain {
+	uintptr_t last; /* return address */
+	unsigned lines, repeats;
+};
 
 void backtrace_line(const char *mark, uintptr_t address)
 {
@@ -35,17 +41,32 @@ static bool frame_read(uintptr_t frame, uintptr_t *caller, uintptr_t *address)
 	       image_is_text(*address);
 }
 
+/* Of a recursion only the first line, and how often it repeats. */
+static void print_caller(struct chain *c, uintptr_t address)
+{
+	if (address == c->last) {
+		c->repeats++;
+		return;
+	}
+	if (c->repeats != 0)
+		report_print("     ... %u times more\n", c->repeats);
+	c->repeats = 0;
+	c->last = address;
+	c->lines++;
+	if (address != 0)
+		backtrace_line("by", address);
+}
+
 void backtrace_print(uintptr_t frame)
 {
+	struct chain c = { 0 };
 	uintptr_t caller, address;
-	int depth;
 
-	for (depth = 0; depth < DEPTH_MAX; depth++) {
-		if (!frame_read(frame, &caller, &address))
-			return;
-		backtrace_line("by", address);
+	while (c.lines < LINES_MAX && frame_read(frame, &caller, &address)) {
+		print_caller(&c, address);
 		if (caller <= frame || caller - frame > FRAME_SPAN)
-			return;
+			break;
 		frame = caller;
 	}
+	print_caller(&c, 0); /* the last recursion */
 }

@@ -13,7 +13,7 @@ trap_stubs:
 	.rept	256
 	.balign 16
 	/* Vectors with an error code: 8, 10-14, 17, 21, 29, 30. */
-	.if	!((1 << 8 | 0x1f << 10 | 1 << 17 | 1 << 21 | 3 << 29) >> (vector & 31) & (vector < 32))
+	.if	vector >= 32 || (0x60227d00 >> (vector & 31) & 1) == 0
 	pushq	$0
 	.endif
 	pushq	$vector
