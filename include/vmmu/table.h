@@ -29,7 +29,12 @@ struct pt_pool {
 void pt_pool_init(struct pt_pool *p, const struct vmmu_host *host,
 		  uint32_t limit);
 void pt_pool_fini(struct pt_pool *p); /* gives spare pages back; used == 0 */
+/* The next `count` gets cannot fail after this; false: too much for the limit
+ * or for the host. */
+bool pt_pool_reserve(struct pt_pool *p, uint32_t count);
 bool pt_pool_get(struct pt_pool *p, hpa_t *page, uint64_t **entries);
+/* Hardware may still walk a page that was just unlinked, and finds it empty.
+ * Flush before the next get, which may link it elsewhere. */
 void pt_pool_put(struct pt_pool *p, hpa_t page);
 
 struct pt_table {
@@ -52,14 +57,18 @@ enum pt_status pt_table_init(struct pt_table *t, const struct pt_format *format,
 void pt_table_fini(struct pt_table *t);
 
 /* One leaf at `level` for the page at addr, whatever was there before: a
- * larger leaf is split, a table below is freed. The caller flushes when
- * something present was replaced (*replaced, may be NULL). */
+ * larger leaf is split, a table below is freed. A and D bits of a leaf for
+ * the same frame are kept. *replaced (may be NULL): something was taken away
+ * (a frame, a permission, a table), so flush before the next call. Granting
+ * more alone needs no flush: hardware looks again before it faults. */
 enum pt_status pt_map_leaf(struct pt_table *t, uint64_t addr, hpa_t hpa,
 			   unsigned level, unsigned perms,
 			   enum vmmu_memtype type, bool *replaced);
 
-/* Any range, with the largest leaves that alignment allows. On PT_NO_MEMORY
- * the range's beginning may be mapped; mapping it again goes on. */
+/* Any range, with the largest leaves that alignment allows and that need no
+ * table freed: where a table is, leaves go into it (pt_merge is the opposite).
+ * On PT_NO_MEMORY the range's beginning may be mapped; mapping it again goes
+ * on. If the range was not empty before, flush. */
 enum pt_status pt_map(struct pt_table *t, uint64_t addr, uint64_t size,
 		      hpa_t hpa, unsigned perms, enum vmmu_memtype type);
 
@@ -74,8 +83,9 @@ enum pt_status pt_unmap(struct pt_table *t, uint64_t addr, uint64_t size,
 enum pt_status pt_protect(struct pt_table *t, uint64_t addr, uint64_t size,
 			  unsigned take_away, bool *changed);
 
-/* Replaces the 512 (or 1024) leaves of one table, where they are contiguous
- * and alike, by one leaf a level up. False: they are not. */
+/* Replaces the 512 (or 1024) leaves of the table below the entry for addr at
+ * `level` by one leaf in that entry, where they are contiguous and alike but
+ * for A and D, which are joined. False: they are not. Flush after true. */
 bool pt_merge(struct pt_table *t, uint64_t addr, unsigned level);
 
 /* Read-only descent. Returns false when absent; *level is where it ended. */
