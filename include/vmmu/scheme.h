@@ -52,6 +52,7 @@ struct vmmu_answer {
 enum vmmu_gpa_change {
 	VMMU_GPA_GONE,	    /* slot or backing withdrawn or replaced */
 	VMMU_GPA_READ_ONLY, /* no more writes: read-only, or dirty logging */
+	VMMU_GPA_RELAXED,   /* no longer logged: may be mapped large again */
 };
 
 enum vmmu_flush {
@@ -59,6 +60,7 @@ enum vmmu_flush {
 	VMMU_FLUSH_ALL,	       /* CR4.PGE toggled, INVPCID all */
 };
 
+/* Any event but vm_init, cpu_init and fault may be NULL: nothing to do. */
 struct vmmu_scheme {
 	const char *name;
 	uint32_t needs;
@@ -74,7 +76,8 @@ struct vmmu_scheme {
 	void (*invalidate)(struct vmmu_cpu *cpu, gva_t gva);
 	void (*flush)(struct vmmu_cpu *cpu, enum vmmu_flush what);
 	/* Drops or write-protects every derived entry for gfn .. gfn+count-1.
-	 * Immediate, on every vCPU. */
+	 * Immediate, on every vCPU. All gfns GONE is also how a VM takes its
+	 * table pages back from a scheme when they run out. */
 	void (*gpa_changed)(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
 			    enum vmmu_gpa_change change);
 	/* The table this scheme keeps in the VM, for audit and statistics;

@@ -35,13 +35,16 @@ struct vmmu_stats {
 	uint64_t mapped[PT_LEVELS_MAX + 1]; /* entries ever made, by level */
 };
 
+/* Tables for one address in each of a few places, whatever the format. */
+#define VMMU_TABLE_LIMIT_MIN 16
+
 struct vmmu_vm_config {
 	struct vmmu_host host;
 	struct vmmu_hw hw;
 	struct vmmu_slot *slot_storage; /* slot_capacity of each */
 	uint64_t *slot_key_storage;
 	uint32_t slot_capacity;
-	uint32_t table_limit; /* pages of table memory, at least 16 */
+	uint32_t table_limit; /* pages of table memory, at least ..._MIN */
 	/* Bytes around a fault that may be mapped with it where the backing
 	 * extends so far, a power of two; 0: only the page that faulted. */
 	uint64_t fault_around;
@@ -80,6 +83,8 @@ struct vmmu_cpu {
 	void *state; /* the scheme's, for this vCPU */
 };
 
+/* False: table_limit is too small, or fault_around is no power of two. The
+ * vm does not move afterwards: its parts know each other by address. */
 bool vmmu_vm_init(struct vmmu_vm *vm, const struct vmmu_vm_config *config);
 /* After the last vCPU's vmmu_cpu_fini. */
 void vmmu_vm_fini(struct vmmu_vm *vm);
@@ -89,7 +94,8 @@ enum vmmu_slot_error vmmu_vm_set_slot(struct vmmu_vm *vm,
 				      const struct vmmu_slot *slot);
 
 /* The host withdraws or changes the backing of an hva range: every derived
- * entry is gone, on every vCPU, when this returns. Call before reuse. */
+ * entry is gone, on every vCPU, when this returns. Call before reuse; also
+ * from within resolve, when it breaks a sharing to answer a write. */
 void vmmu_vm_backing_changed(struct vmmu_vm *vm, hva_t hva, uint64_t size);
 
 /* KVM_GET_DIRTY_LOG: copies the slot's bitmap to `out` (one bit a page,

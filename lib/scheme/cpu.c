@@ -1,0 +1,143 @@
+/*
+ * A vCPU under a scheme: hands each event to it. No scheme is known here by
+ * name.
+ *
+ * All that a scheme keeps is derived from guest tables and slots, so a vCPU
+ * changes schemes by entering the new one and then leaving the old one; if
+ * entering fails it has never left.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "scheme/vm_events.h"
+
+/* 1. Entering and leaving a scheme. */
+
+/* What a scheme owns in a vCPU. */
+struct seat {
+	const struct vmmu_scheme *scheme;
+	struct vmmu_scheme_use *use;
+	hpa_t root;
+	void *state;
+};
+
+static struct seat seat_of(const struct vmmu_cpu *cpu)
+{
+	return (struct seat){ cpu->scheme, cpu->use, cpu->root, cpu->state };
+}
+
+static void sit(struct vmmu_cpu *cpu, const struct seat *seat)
+{
+	cpu->scheme = seat->scheme;
+	cpu->use = seat->use;
+	cpu->root = seat->root;
+	cpu->state = seat->state;
+}
+
+static void leave(struct vmmu_cpu *cpu, const struct seat *seat)
+{
+	struct seat other = seat_of(cpu);
+
+	sit(cpu, seat);
+	if (seat->scheme->cpu_fini)
+		seat->scheme->cpu_fini(cpu);
+	vm_use_put(cpu->vm, seat->use);
+	sit(cpu, &other);
+}
+
+static bool enter(struct vmmu_cpu *cpu, const struct vmmu_scheme *scheme)
+{
+	struct seat old = seat_of(cpu);
+	struct seat seat = { .scheme = scheme };
+
+	seat.use = vm_use_get(cpu->vm, scheme);
+	if (!seat.use)
+		return false;
+	sit(cpu, &seat);
+	if (scheme->cpu_init(cpu))
+		return true;
+	sit(cpu, &old);
+	vm_use_put(cpu->vm, seat.use);
+	return false;
+}
+
+bool vmmu_cpu_switch(struct vmmu_cpu *cpu, const struct vmmu_scheme *scheme)
+{
+	struct seat old = seat_of(cpu);
+
+	if (scheme == old.scheme)
+		return true;
+	if (!enter(cpu, scheme))
+		return false;
+	leave(cpu, &old);
+	if (scheme->set_mode)
+		scheme->set_mode(cpu);
+	vm_flush_cpu(cpu);
+	return true;
+}
+
+/* 2. Birth and death. */
+
+/* IA32_PAT after power-on: SDM 3A 11.12.4. */
+static const uint64_t pat_reset = UINT64_C(0x0007040600070406);
+
+bool vmmu_cpu_init(struct vmmu_cpu *cpu, struct vmmu_vm *vm,
+		   const struct vmmu_scheme *scheme)
+{
+	const struct vmmu_regs reset = { .pat = pat_reset };
+	const struct vmmu_features features = { .maxphyaddr = 36 };
+
+	*cpu = (struct vmmu_cpu){ .vm = vm };
+	vmmu_gmem_init(&cpu->mem, &vm->slots, &vm->host);
+	vmmu_mode_set(&cpu->mode, &reset, &features);
+	if (!enter(cpu, scheme))
+		return false;
+	cpu->next = vm->cpus;
+	vm->cpus = cpu;
+	return true;
+}
+
+void vmmu_cpu_fini(struct vmmu_cpu *cpu)
+{
+	struct vmmu_cpu **link = &cpu->vm->cpus;
+	struct seat seat = seat_of(cpu);
+
+	leave(cpu, &seat);
+	while (*link != cpu)
+		link = &(*link)->next;
+	*link = cpu->next;
+}
+
+/* 3. Events. */
+
+void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
+		       const struct vmmu_features *features)
+{
+	vmmu_mode_set(&cpu->mode, regs, features);
+	if (cpu->scheme->set_mode)
+		cpu->scheme->set_mode(cpu);
+}
+
+void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
+		    struct vmmu_answer *answer)
+{
+	*answer = (struct vmmu_answer){ .verdict = VMMU_RESUME };
+	if (cpu->vm->poisoned) {
+		answer->verdict = VMMU_KILL;
+		answer->reason = cpu->vm->poisoned;
+		return;
+	}
+	cpu->scheme->fault(cpu, fault, answer);
+}
+
+void vmmu_cpu_invalidate(struct vmmu_cpu *cpu, gva_t gva)
+{
+	if (cpu->scheme->invalidate)
+		cpu->scheme->invalidate(cpu, gva);
+}
+
+void vmmu_cpu_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)
+{
+	if (cpu->scheme->flush)
+		cpu->scheme->flush(cpu, what);
+}
