@@ -1,0 +1,36 @@
+/*
+ * Whole files in memory, bounded, and memory as a file.
+ */
+#ifndef TOOLS_FILE_H
+#define TOOLS_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "outcome.h"
+
+struct bytes {
+	uint8_t *data;
+	size_t size;
+};
+
+/* Reads a whole regular file of at most max bytes. 0, or out's status. */
+int file_read(const char *path, size_t max, struct bytes *to,
+	      struct outcome *out);
+
+/* Opens a regular file for reading. The descriptor, or -1 and out is set. */
+int file_open(const char *path, struct outcome *out);
+
+/*
+ * A file without a name that holds these bytes and outlives an exec: a child
+ * opens it as /dev/fd/N. The descriptor, or -1 and out is set.
+ */
+int file_from_bytes(const char *label, const struct bytes *from,
+		    struct outcome *out);
+
+/* Writes all of it. 0 or -1 with errno. */
+int file_write_all(int fd, const void *data, size_t size);
+
+void bytes_free(struct bytes *bytes);
+
+#endif

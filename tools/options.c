@@ -1,0 +1,287 @@
+/*
+ * What `vmmu run` was asked to do: glibc's argp describes and parses the
+ * options, the values are checked here. Every complaint names the option and
+ * what was wrong with it.
+ */
+#include "options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_key {
+	KEY_MMU = 0x100,
+	KEY_KERNEL,
+	KEY_INITRD,
+	KEY_APPEND,
+	KEY_MEMORY,
+	KEY_CPUS,
+	KEY_MACHINE,
+	KEY_ICOUNT,
+	KEY_STATS,
+	KEY_LOG,
+	KEY_TIMEOUT,
+	KEY_HYPERVISOR,
+	KEY_QEMU,
+	KEY_SET,
+};
+
+static const struct argp_option option_list[] = {
+	{ "mmu", KEY_MMU, "SCHEME", 0,
+	  "How guest memory is translated: nested, or none for the bare "
+	  "machine without the hypervisor (default nested)",
+	  1 },
+	{ "kernel", KEY_KERNEL, "FILE", 0,
+	  "The guest: a Linux bzImage, a vmlinux with a PVH entry, or a "
+	  "Multiboot 1 image (required)",
+	  1 },
+	{ "initrd", KEY_INITRD, "FILE", 0, "Its initial RAM disk or module",
+	  1 },
+	{ "append", KEY_APPEND, "STRING", 0, "Its command line", 1 },
+	{ "memory", KEY_MEMORY, "SIZE", 0,
+	  "Its memory, with a unit K, M, G or T (default 512M)", 1 },
+	{ "cpus", KEY_CPUS, "N", 0, "Its processors (default, and most, 1)",
+	  1 },
+	{ "machine", KEY_MACHINE, "tcg|kvm", 0,
+	  "What executes: software emulation, or KVM (default tcg)", 2 },
+	{ "icount", KEY_ICOUNT, NULL, 0,
+	  "Repeatable: one instruction is one nanosecond and one TSC tick", 2 },
+	{ "timeout", KEY_TIMEOUT, "SECONDS", 0, "End the guest after this time",
+	  2 },
+	{ "stats", KEY_STATS, "FILE", 0,
+	  "Write the statistics, a JSON object, to FILE", 3 },
+	{ "log", KEY_LOG, "FILE", 0, "Write the hypervisor's log to FILE", 3 },
+	{ "hypervisor", KEY_HYPERVISOR, "FILE", 0,
+	  "The hypervisor's image (default: the one of this installation)", 4 },
+	{ "qemu", KEY_QEMU, "PROGRAM", 0, "QEMU (default qemu-system-x86_64)",
+	  4 },
+	{ "set", KEY_SET, "KEY=VALUE", 0,
+	  "One more word for the hypervisor's command line; may be repeated",
+	  4 },
+	{ 0 },
+};
+
+static const char doc[] =
+	"Boots a guest and joins its console to the terminal.\v"
+	"Ctrl-] ends the guest when the console is a terminal.\n\n"
+	"Exits 0 when the guest powered off, with the odd status "
+	"(value << 1) | 1 when it wrote value to the exit port 0xf4, and "
+	"otherwise with an even status and one sentence: 2 wrong option, "
+	"4 not started, 6 guest stopped, 8 timeout, 10 hypervisor died, "
+	"12 escape key.";
+
+bool options_bare(const struct options *options)
+{
+	return strcmp(options->mmu, "none") == 0;
+}
+
+static int unit_shift(char unit)
+{
+	static const char units[] = "KMGT";
+	const char *at = unit ? strchr(units, unit) : NULL;
+
+	return at ? 10 * (int)(at - units + 1) : -1;
+}
+
+const char *options_size(const char *text, uint64_t *bytes)
+{
+	unsigned long long count;
+	char *end;
+	int shift;
+
+	errno = 0;
+	count = strtoull(text, &end, 10);
+	if (*text < '0' || *text > '9' || errno)
+		return "is not a size: write one like 512M";
+	if (!*end)
+		return "lacks a unit: K, M, G or T";
+	shift = unit_shift(*end);
+	if (shift < 0 || end[1])
+		return "has a unit that is none of K, M, G, T";
+	if (count > UINT64_MAX >> shift)
+		return "is more than 64 bits can count";
+	*bytes = (uint64_t)count << shift;
+	return NULL;
+}
+
+const char *options_number(const char *text, unsigned int lowest,
+			   unsigned int highest, unsigned int *number)
+{
+	unsigned long count;
+	char *end;
+
+	errno = 0;
+	count = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end)
+		return "is not a whole number";
+	if (errno || count < lowest || count > highest)
+		return "is out of range";
+	*number = (unsigned int)count;
+	return NULL;
+}
+
+static const char *set_mmu(struct options *options, const char *text)
+{
+	if (strcmp(text, "none") != 0 && strcmp(text, "nested") != 0)
+		return "is not a scheme: there are none and nested";
+	options->mmu = text;
+	return NULL;
+}
+
+static const char *set_machine(struct options *options, const char *text)
+{
+	options->kvm = strcmp(text, "kvm") == 0;
+	if (!options->kvm && strcmp(text, "tcg") != 0)
+		return "is not a machine: there are tcg and kvm";
+	return NULL;
+}
+
+static const char *set_memory(struct options *options, const char *text)
+{
+	const char *wrong = options_size(text, &options->memory);
+	uint64_t mib = options->memory >> 20;
+
+	if (wrong)
+		return wrong;
+	if (options->memory & ((1 << 20) - 1))
+		return "is not a whole number of MiB";
+	if (mib < 16 || mib > 1 << 20)
+		return "is out of range: a guest has 16M to 1T";
+	return NULL;
+}
+
+static const char *set_cpus(struct options *options, const char *text)
+{
+	const char *wrong = options_number(text, 1, INT_MAX, &options->cpus);
+
+	if (!wrong && options->cpus > 1)
+		return "is not offered: a guest has one processor";
+	return wrong;
+}
+
+/* Words of the hypervisor's command line stand between spaces. */
+static const char *add_set(struct options *options, const char *text)
+{
+	const char *equals = strchr(text, '=');
+
+	if (!equals || equals == text)
+		return "is not of the form KEY=VALUE";
+	if (strpbrk(text, " \t\n"))
+		return "holds a blank";
+	if (options->set_count == OPTIONS_SET_MAX)
+		return "is one too many";
+	options->set[options->set_count++] = text;
+	return NULL;
+}
+
+/* Options that hold text, as they are. False when key is none of them. */
+static bool take_text(struct options *options, int key, const char *text)
+{
+	const char **where = key == KEY_KERNEL	     ? &options->kernel
+			     : key == KEY_INITRD     ? &options->initrd
+			     : key == KEY_APPEND     ? &options->append
+			     : key == KEY_STATS	     ? &options->stats
+			     : key == KEY_LOG	     ? &options->log
+			     : key == KEY_QEMU	     ? &options->qemu
+			     : key == KEY_HYPERVISOR ? &options->hypervisor
+						     : NULL;
+
+	if (where)
+		*where = text;
+	return where != NULL;
+}
+
+static const char *take_value(struct options *options, int key,
+			      const char *text)
+{
+	switch (key) {
+	case KEY_MMU:
+		return set_mmu(options, text);
+	case KEY_MEMORY:
+		return set_memory(options, text);
+	case KEY_CPUS:
+		return set_cpus(options, text);
+	case KEY_MACHINE:
+		return set_machine(options, text);
+	case KEY_TIMEOUT:
+		return options_number(text, 1, 1000000, &options->timeout);
+	default:
+		return add_set(options, text);
+	}
+}
+
+static const char *option_name(int key)
+{
+	const struct argp_option *o = option_list;
+
+	while (o->key != key)
+		o++;
+	return o->name;
+}
+
+struct parse {
+	struct options *options;
+	struct outcome *out;
+};
+
+static error_t parse_one(int key, char *arg, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	const char *wrong;
+
+	if (key == ARGP_KEY_ARG) {
+		outcome_set(parse->out, OUTCOME_USAGE,
+			    "'%s' is not an option of vmmu run", arg);
+		return EINVAL;
+	}
+	if (key < KEY_MMU || key > KEY_SET)
+		return ARGP_ERR_UNKNOWN;
+	if (key == KEY_ICOUNT) {
+		parse->options->icount = true;
+		return 0;
+	}
+	if (take_text(parse->options, key, arg))
+		return 0;
+	wrong = take_value(parse->options, key, arg);
+	if (!wrong)
+		return 0;
+	outcome_set(parse->out, OUTCOME_USAGE, "--%s %s %s", option_name(key),
+		    arg, wrong);
+	return EINVAL;
+}
+
+static int check_together(const struct options *options, struct outcome *out)
+{
+	if (!options->kernel)
+		return outcome_set(out, OUTCOME_USAGE,
+				   "--kernel FILE is missing: name the guest "
+				   "to run");
+	if (options->icount && options->kvm)
+		return outcome_set(out, OUTCOME_USAGE,
+				   "--icount needs --machine tcg: KVM does "
+				   "not count instructions");
+	return OUTCOME_GOOD;
+}
+
+int options_parse(int argc, char **argv, struct options *options,
+		  struct outcome *out)
+{
+	static const struct argp argp = { option_list, parse_one, NULL, doc,
+					  NULL,	       NULL,	  NULL };
+	static char name[] = "vmmu run";
+	struct parse parse = { options, out };
+
+	*options = (struct options){ .mmu = "nested",
+				     .append = "",
+				     .qemu = "qemu-system-x86_64",
+				     .memory = (uint64_t)512 << 20,
+				     .cpus = 1 };
+	argv[0] = name;
+	argp_err_exit_status = OUTCOME_USAGE;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &parse) != 0)
+		return outcome_set(out, OUTCOME_USAGE,
+				   "the options cannot be parsed");
+	return check_together(options, out);
+}

@@ -1,0 +1,53 @@
+/*
+ * What `vmmu run` was asked to do.
+ */
+#ifndef TOOLS_OPTIONS_H
+#define TOOLS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "outcome.h"
+
+/* The --set words that are passed on, at most. */
+#define OPTIONS_SET_MAX 16
+
+struct options {
+	const char *mmu;	/* "none", or a scheme of the hypervisor */
+	const char *kernel;	/* file name */
+	const char *initrd;	/* file name or NULL */
+	const char *append;	/* the guest's command line */
+	const char *hypervisor; /* file name or NULL: where it is installed */
+	const char *qemu;	/* program name or path */
+	const char *stats;	/* file name or NULL */
+	const char *log;	/* file name or NULL */
+	const char *set[OPTIONS_SET_MAX]; /* KEY=VALUE for the hypervisor */
+	unsigned int set_count;
+	uint64_t memory; /* bytes */
+	unsigned int cpus;
+	unsigned int timeout; /* seconds, 0 is none */
+	bool kvm;
+	bool icount;
+};
+
+/* True when the options name the bare machine, without the hypervisor. */
+bool options_bare(const struct options *options);
+
+/*
+ * Reads a count of bytes: digits and one of K, M, G, T. 0, or what is wrong
+ * in words.
+ */
+const char *options_size(const char *text, uint64_t *bytes);
+
+/* Reads a whole number from lowest to highest. NULL, or what is wrong. */
+const char *options_number(const char *text, unsigned int lowest,
+			   unsigned int highest, unsigned int *number);
+
+/*
+ * Parses the words after `vmmu`: argv[0] is "run". Prints help and exits 0
+ * when asked for it; otherwise returns 0, or out's status.
+ */
+int options_parse(int argc, char **argv, struct options *options,
+		  struct outcome *out);
+
+#endif

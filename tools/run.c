@@ -1,0 +1,246 @@
+/*
+ * `vmmu run`: checks everything that can be checked before anything starts,
+ * starts QEMU, and says how it ended.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host.h"
+#include "kernel.h"
+#include "session.h"
+
+static uint64_t size_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* The hypervisor loads ELF: a bzImage's vmlinux is taken out for it. */
+static int take_kernel(struct session *session, const struct bytes *image,
+		       struct outcome *out)
+{
+	const char *path = session->options->kernel;
+	struct bytes vmlinux;
+
+	if (kernel_kind(image) == KERNEL_NONE)
+		return outcome_set(out, OUTCOME_START,
+				   "%s: not a kernel: neither a bzImage, nor a "
+				   "vmlinux with a PVH entry, nor a Multiboot "
+				   "1 image",
+				   path);
+	if (session->qemu.hypervisor < 0 ||
+	    kernel_kind(image) != KERNEL_BZIMAGE) {
+		session->qemu.kernel = file_from_bytes(path, image, out);
+		return out->status;
+	}
+	if (kernel_extract(path, image, &vmlinux, out) != OUTCOME_GOOD)
+		return out->status;
+	if (kernel_pvh_entry(&vmlinux))
+		session->qemu.kernel = file_from_bytes(path, &vmlinux, out);
+	else
+		outcome_set(out, OUTCOME_START,
+			    "%s: this Linux has no PVH entry (CONFIG_PVH)",
+			    path);
+	bytes_free(&vmlinux);
+	return out->status;
+}
+
+static int open_kernel(struct session *session, struct outcome *out)
+{
+	struct bytes image;
+
+	if (file_read(session->options->kernel, KERNEL_SIZE_MAX, &image, out))
+		return out->status;
+	take_kernel(session, &image, out);
+	bytes_free(&image);
+	return out->status;
+}
+
+static int open_hypervisor(struct session *session, struct outcome *out)
+{
+	const char *path = session->options->hypervisor;
+	char found[4096];
+
+	if (options_bare(session->options))
+		return OUTCOME_GOOD;
+	if (!path && host_find_hypervisor(found, sizeof(found), out))
+		return out->status;
+	session->qemu.hypervisor = file_open(path ? path : found, out);
+	return out->status;
+}
+
+static int open_files(struct session *session, struct outcome *out)
+{
+	struct qemu *qemu = &session->qemu;
+
+	if (open_hypervisor(session, out) || open_kernel(session, out))
+		return out->status;
+	if (session->options->initrd)
+		qemu->initrd = file_open(session->options->initrd, out);
+	qemu->module_bytes = size_of(qemu->kernel);
+	if (qemu->initrd >= 0)
+		qemu->module_bytes += size_of(qemu->initrd);
+	return out->status;
+}
+
+static int open_log(struct session *session, struct outcome *out)
+{
+	const char *path = session->options->log;
+
+	if (!path)
+		return OUTCOME_GOOD;
+	session->report.log = fopen(path, "w");
+	if (session->report.log)
+		return OUTCOME_GOOD;
+	return outcome_set(out, OUTCOME_START, "%s: cannot be written: %s",
+			   path, strerror(errno));
+}
+
+/* What must be there before a machine can start. */
+static int prepare(struct session *session, struct outcome *out)
+{
+	const struct options *options = session->options;
+
+	if (host_find_qemu(options->qemu, out) || open_files(session, out) ||
+	    host_check_memory(qemu_memory(&session->qemu, options), out) ||
+	    open_log(session, out))
+		return out->status;
+	if (options->kvm && host_probe_kvm(out))
+		return out->status;
+	return qemu_open_channels(&session->qemu, out);
+}
+
+static int start(struct session *session, struct outcome *out)
+{
+	struct qemu_args args;
+
+	session->qmp.fd = session->qemu.control.ours;
+	if (!qemu_args_build(&session->qemu, session->options, &args, out))
+		qemu_start(&session->qemu, args.arg, out);
+	qemu_args_free(&args);
+	return out->status;
+}
+
+static bool triple_faulted(const struct qemu *qemu)
+{
+	static const char words[] = "Triple fault";
+	char text[65536];
+	ssize_t n = pread(qemu->trace, text, sizeof(text), 0);
+
+	return n > 0 && memmem(text, (size_t)n, words, sizeof(words) - 1);
+}
+
+/* How a machine without the hypervisor ended. False: QEMU did not say. */
+static bool find_bare_end(const struct session *session, struct bare_end *end)
+{
+	const char *reason = session->qmp.reason;
+	int status = session->wait_status;
+
+	*end = (struct bare_end){ "poweroff", 0, "the guest powered off" };
+	if (strcmp(reason, "guest-shutdown") == 0)
+		return true;
+	if (strcmp(reason, "guest-reset") == 0) {
+		bool fault = triple_faulted(&session->qemu);
+
+		end->how = fault ? "triple-fault" : "reset";
+		end->sentence = fault ? "it triple-faulted"
+				      : "it reset the machine";
+		return true;
+	}
+	/* Before the greeting, an odd status is QEMU's own complaint. */
+	if (!session->qmp.greeted || !WIFEXITED(status) ||
+	    !(WEXITSTATUS(status) & 1) || *reason)
+		return false;
+	end->how = "exit";
+	end->code = WEXITSTATUS(status) >> 1;
+	end->sentence = "the guest wrote to the exit port";
+	return true;
+}
+
+/* What QEMU said last, as the rest of a sentence. */
+static const char *last_words(struct session *session)
+{
+	char *text = session->errors;
+
+	text[strcspn(text, "\n")] = '\0';
+	return *text ? text : "it said nothing";
+}
+
+static void judge_death(struct session *session, struct outcome *out)
+{
+	if (!session->qmp.greeted)
+		outcome_set(out, OUTCOME_START, "QEMU did not start: %s",
+			    last_words(session));
+	else if (options_bare(session->options))
+		outcome_set(out, OUTCOME_DIED, "QEMU died: %s",
+			    last_words(session));
+	else
+		outcome_set(out, OUTCOME_DIED, "the hypervisor died%s",
+			    triple_faulted(&session->qemu)
+				    ? " of a triple fault"
+				    : " without a report");
+}
+
+/* Ended from here: the report says so, as nobody else can. */
+static json_t *report_killed(const struct session *session,
+			     const struct outcome *out)
+{
+	struct bare_end end = { "killed", out->status, out->text };
+
+	return report_bare(session->options, &end);
+}
+
+static void judge(struct session *session, struct outcome *out)
+{
+	json_t **report = &session->report.end;
+	struct bare_end end;
+
+	if (!*report && out->status)
+		*report = report_killed(session, out);
+	else if (!*report && options_bare(session->options) &&
+		 find_bare_end(session, &end))
+		*report = report_bare(session->options, &end);
+	if (*report)
+		report_outcome(*report, out);
+	else
+		judge_death(session, out);
+	if (*report && session->options->stats)
+		report_write(*report, session->options, session->run_ms, out);
+	if (out->status == OUTCOME_DIED)
+		report_print_last(&session->report, stderr);
+}
+
+static void close_session(struct session *session)
+{
+	json_decref(session->report.end);
+	if (session->report.log)
+		fclose(session->report.log);
+	free(session);
+}
+
+int run_command(int argc, char **argv, struct outcome *out)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	struct options options;
+
+	if (!session)
+		return outcome_set(out, OUTCOME_START, "no memory");
+	session->options = &options;
+	session->qemu.hypervisor = -1;
+	session->qemu.kernel = -1;
+	session->qemu.initrd = -1;
+	if (!options_parse(argc, argv, &options, out) &&
+	    !prepare(session, out) && !start(session, out)) {
+		session_run(session, out);
+		judge(session, out);
+	}
+	close_session(session);
+	return out->status;
+}

@@ -1,0 +1,334 @@
+/*
+ * A machine that runs: one loop of poll(2) joins its channels to the
+ * terminal.
+ *
+ *   stdin ---- in ---> console socket ---- out ---> stdout
+ *   report, control, errors ---> their parsers
+ *   signalfd ---> the end, or a stop with the terminal given back
+ *
+ * A relay reads only when what it read before has been written, so a slow
+ * side slows the other and nothing is lost or grows. The loop ends when QEMU
+ * is dead and everything it had written is read.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "console.h"
+
+struct relay {
+	size_t size;
+	size_t done;
+	char data[4096]; /* a pipe that polls writable takes this much */
+};
+
+enum { IN, OUT, CONSOLE, REPORT, CONTROL, ERRORS, SIGNALS, FD_COUNT };
+
+struct loop {
+	struct session *session;
+	struct outcome *out;
+	struct pollfd fds[FD_COUNT];
+	struct relay in;
+	struct relay screen;
+	int64_t start;	  /* ms */
+	int64_t deadline; /* ms, or INT64_MAX */
+	int signals;
+	int input;  /* standard input; -1 after its end */
+	bool raw;   /* the terminal is in raw mode */
+	bool alive; /* QEMU is */
+	bool ended; /* we have ended it */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void end_machine(struct loop *loop)
+{
+	loop->ended = true;
+	if (loop->alive)
+		kill(loop->session->qemu.pid, SIGKILL);
+}
+
+static bool relay_empty(const struct relay *relay)
+{
+	return relay->done == relay->size;
+}
+
+/* Reads once into an empty relay. False at the end of the stream. */
+static bool relay_read(struct relay *relay, int fd)
+{
+	ssize_t n = read(fd, relay->data, sizeof(relay->data));
+
+	relay->done = 0;
+	relay->size = n > 0 ? (size_t)n : 0;
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* Writes once. False when the other side takes no more. */
+static bool relay_write(struct relay *relay, int fd)
+{
+	ssize_t n =
+		write(fd, relay->data + relay->done, relay->size - relay->done);
+
+	if (n > 0)
+		relay->done += (size_t)n;
+	return n >= 0 || errno == EAGAIN || errno == EINTR;
+}
+
+static void close_channel(int *fd)
+{
+	close(*fd);
+	*fd = -1;
+}
+
+static void read_input(struct loop *loop)
+{
+	struct relay *in = &loop->in;
+	size_t keep;
+
+	if (!relay_read(in, loop->input))
+		loop->input = -1;
+	if (!loop->raw)
+		return;
+	keep = console_before_escape(in->data, in->size);
+	if (keep == in->size)
+		return;
+	in->size = keep;
+	outcome_set(loop->out, OUTCOME_ESCAPE,
+		    "the escape key ended the guest");
+	end_machine(loop);
+}
+
+static void take_errors(struct session *session, const char *data, size_t size)
+{
+	static const char chatter[] = "warning: TCG doesn't support";
+	size_t room = sizeof(session->errors) - 1;
+	size_t have = strlen(session->errors);
+
+	if (memmem(data, size, chatter, sizeof(chatter) - 1))
+		return;
+	if (size > room - have)
+		size = room - have;
+	memcpy(session->errors + have, data, size);
+	session->errors[have + size] = '\0';
+}
+
+/* Reads one of QEMU's side channels and hands it to its parser. */
+static void read_side(struct loop *loop, int *fd, int which)
+{
+	struct session *session = loop->session;
+	char data[4096];
+	ssize_t n = read(*fd, data, sizeof(data));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		close_channel(fd);
+	else if (which == REPORT)
+		report_add(&session->report, data, (size_t)n);
+	else if (which == CONTROL)
+		qmp_add(&session->qmp, data, (size_t)n);
+	else
+		take_errors(session, data, (size_t)n);
+}
+
+static void reap(struct loop *loop)
+{
+	struct session *session = loop->session;
+
+	if (waitpid(session->qemu.pid, &session->wait_status, WNOHANG) > 0)
+		loop->alive = false;
+}
+
+/* Stopped by job control: the shell gets its terminal back meanwhile. */
+static void stop_for_a_while(struct loop *loop)
+{
+	console_restore();
+	raise(SIGSTOP);
+	loop->raw = loop->raw && console_raw();
+}
+
+static void take_signal(struct loop *loop)
+{
+	struct signalfd_siginfo info;
+
+	if (read(loop->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD) {
+		reap(loop);
+	} else if (info.ssi_signo == SIGTSTP) {
+		stop_for_a_while(loop);
+	} else {
+		outcome_set(loop->out, 128 + (int)info.ssi_signo,
+			    "a signal ended the guest: %s",
+			    strsignal((int)info.ssi_signo));
+		end_machine(loop);
+	}
+}
+
+static void watch(struct loop *loop, int which, int fd, short events)
+{
+	loop->fds[which] =
+		(struct pollfd){ .fd = events ? fd : -1, .events = events };
+}
+
+static void set_watches(struct loop *loop)
+{
+	const struct qemu *qemu = &loop->session->qemu;
+	int console = qemu->console.ours;
+	short events = 0;
+
+	if (relay_empty(&loop->screen))
+		events |= POLLIN;
+	if (!relay_empty(&loop->in))
+		events |= POLLOUT;
+	watch(loop, IN, loop->input, relay_empty(&loop->in) ? POLLIN : 0);
+	watch(loop, OUT, STDOUT_FILENO,
+	      relay_empty(&loop->screen) ? 0 : POLLOUT);
+	watch(loop, CONSOLE, console, events);
+	watch(loop, REPORT, qemu->report.ours, POLLIN);
+	watch(loop, CONTROL, qemu->control.ours, POLLIN);
+	watch(loop, ERRORS, qemu->errors.ours, POLLIN);
+	watch(loop, SIGNALS, loop->signals, POLLIN);
+}
+
+static void serve_console(struct loop *loop, short events)
+{
+	int *console = &loop->session->qemu.console.ours;
+
+	if ((events & POLLOUT) && !relay_write(&loop->in, *console))
+		loop->in.size = loop->in.done = 0;
+	if (!(events & (POLLIN | POLLHUP | POLLERR)))
+		return;
+	if (!relay_empty(&loop->screen))
+		return;
+	if (!relay_read(&loop->screen, *console)) {
+		close_channel(console);
+		loop->in.size = loop->in.done = 0;
+	}
+}
+
+static void serve_screen(struct loop *loop)
+{
+	if (relay_write(&loop->screen, STDOUT_FILENO))
+		return;
+	loop->screen.size = loop->screen.done = 0;
+	outcome_set(loop->out, OUTCOME_STOPPED,
+		    "standard output takes no more: %s", strerror(errno));
+	end_machine(loop);
+}
+
+static void serve(struct loop *loop)
+{
+	struct qemu *qemu = &loop->session->qemu;
+	struct pollfd *fds = loop->fds;
+
+	if (fds[SIGNALS].revents)
+		take_signal(loop);
+	if (fds[IN].revents)
+		read_input(loop);
+	if (fds[CONSOLE].revents)
+		serve_console(loop, fds[CONSOLE].revents);
+	if (fds[OUT].revents)
+		serve_screen(loop);
+	if (fds[REPORT].revents)
+		read_side(loop, &qemu->report.ours, REPORT);
+	if (fds[CONTROL].revents)
+		read_side(loop, &qemu->control.ours, CONTROL);
+	if (fds[ERRORS].revents)
+		read_side(loop, &qemu->errors.ours, ERRORS);
+}
+
+/* A hypervisor that has reported has nothing left to do but to end. */
+static void check_time(struct loop *loop)
+{
+	const int64_t grace = 5000;
+
+	if (loop->session->report.end && loop->deadline > now_ms() + grace)
+		loop->deadline = now_ms() + grace;
+	if (now_ms() < loop->deadline || loop->ended)
+		return;
+	if (!loop->session->report.end)
+		outcome_set(loop->out, OUTCOME_TIMEOUT,
+			    "the guest did not end within %u seconds",
+			    loop->session->options->timeout);
+	end_machine(loop);
+}
+
+static bool goes_on(const struct loop *loop)
+{
+	const struct qemu *qemu = &loop->session->qemu;
+
+	if (loop->alive)
+		return true;
+	if (loop->ended)
+		return false;
+	return qemu->console.ours >= 0 || qemu->report.ours >= 0 ||
+	       qemu->control.ours >= 0 || qemu->errors.ours >= 0 ||
+	       !relay_empty(&loop->screen);
+}
+
+static int wait_ms(const struct loop *loop)
+{
+	int64_t left = loop->deadline - now_ms();
+
+	if (left < 0 || loop->ended)
+		left = 100;
+	return left > 1000 ? 1000 : (int)left;
+}
+
+static int open_signals(void)
+{
+	static const int numbers[] = { SIGINT,	SIGTERM, SIGHUP,
+				       SIGQUIT, SIGTSTP, SIGCHLD };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaddset(&set, numbers[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void session_run(struct session *session, struct outcome *out)
+{
+	struct loop loop = { .session = session,
+			     .out = out,
+			     .start = now_ms(),
+			     .deadline = INT64_MAX,
+			     .signals = open_signals(),
+			     .raw = console_raw(),
+			     .alive = true };
+
+	if (session->options->timeout)
+		loop.deadline =
+			loop.start + (int64_t)session->options->timeout * 1000;
+	/* QEMU may have died before the signal was watched for. */
+	reap(&loop);
+	while (goes_on(&loop)) {
+		set_watches(&loop);
+		poll(loop.fds, FD_COUNT, wait_ms(&loop));
+		serve(&loop);
+		check_time(&loop);
+		if (loop.ended)
+			reap(&loop);
+	}
+	console_restore();
+	report_end(&session->report);
+	session->run_ms = (unsigned int)(now_ms() - loop.start);
+	close(loop.signals);
+}

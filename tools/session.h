@@ -1,0 +1,27 @@
+/*
+ * A machine that runs: its channels joined to the terminal until it ends.
+ */
+#ifndef TOOLS_SESSION_H
+#define TOOLS_SESSION_H
+
+#include "qemu.h"
+#include "qmp.h"
+#include "report.h"
+
+struct session {
+	const struct options *options;
+	struct qemu qemu;
+	struct qmp qmp;
+	struct report report;
+	char errors[1024];   /* what QEMU said last on its stderr */
+	int wait_status;     /* of QEMU, as waitpid gives it */
+	unsigned int run_ms; /* how long it ran */
+};
+
+/*
+ * Runs the started machine to its end and reaps it. out is set when it was
+ * ended from here: by the escape key, a signal, or the time limit.
+ */
+void session_run(struct session *session, struct outcome *out);
+
+#endif
