@@ -2,7 +2,7 @@
 
 # Files that touch no hardware are also tested hosted.
 HV_PURE_SRC := $(wildcard hv/dev/*.c hv/insn/*.c) \
-               $(wildcard hv/vm/cpuid.c hv/vm/msr.c) \
+               $(wildcard hv/vm/cpuid*.c hv/vm/msr.c) \
                hv/boot/multiboot.c hv/cpu/fmt.c \
                hv/mm/bitset.c hv/mm/buddy.c hv/mm/ranges.c
 
@@ -32,8 +32,10 @@ $(O)/hv/link.ld: hv/boot/link.ld.S hv/mm/layout.h
 
 # Linked twice: the names of the first link's functions are the second's
 # symbol table, which lies behind the text and so moves none of it.
+# --no-relax: ld would turn loads from the GOT into 32-bit constants, which no
+# address of ours is.
 HV_LINK = $(LD) -static -z max-page-size=4096 -z noexecstack --build-id=none \
-          -T $(O)/hv/link.ld $(HV_OBJ)
+          --no-relax -T $(O)/hv/link.ld $(HV_OBJ)
 $(O)/hv/names.o: hv/symbols.awk
 	@mkdir -p $(@D)
 	awk -f $< </dev/null >$(O)/hv/names.S

@@ -11,10 +11,9 @@ SAN_OBJ = $(SAN_SRC:%.c=$(O)/san/%.o)
 $(O)/san/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(SAN_CFLAGS) -c $< -o $@
-$(O)/san/libtest.a: $$(SAN_OBJ)
+$(O)/san/libtest.a: $(SAN_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
-.SECONDEXPANSION:
 
 UNIT_SRC := $(wildcard test/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)

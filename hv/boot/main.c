@@ -58,7 +58,7 @@ static uint64_t new_stack(void)
 static noreturn void main_on_stack(void)
 {
 	fpu_init();
-	pic_init();
+	host_pic_init();
 	apic_init();
 	timer_init();
 	say("%lu MiB free of %lu MiB, TSC %lu kHz",

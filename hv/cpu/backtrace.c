@@ -49,12 +49,12 @@ static void print_caller(struct chain *c, uintptr_t address)
 		return;
 	}
 	if (c->repeats != 0)
-		report_print("     ... %u times more\n", c->repeats);
+		report_print("      ... %u times more\n", c->repeats);
 	c->repeats = 0;
 	c->last = address;
 	c->lines++;
 	if (address != 0)
-		backtrace_line("by", address);
+		backtrace_line("by ", address);
 }
 
 void backtrace_print(uintptr_t frame)

@@ -27,30 +27,25 @@ static void pad(const struct fmt_sink *sink, char c, size_t n)
 		put(sink, &c, 1);
 }
 
-static const char *parse_number(const char *p, size_t *number)
+/* Digits, or '*' for the next argument. */
+static const char *parse_int(const char *p, int *number, va_list *ap)
 {
-	size_t n = 0;
+	int n = 0;
 
+	if (*p == '*') {
+		*number = va_arg(*ap, int);
+		return p + 1;
+	}
 	while (*p >= '0' && *p <= '9' && n < 10000)
-		n = n * 10 + (size_t)(*p++ - '0');
+		n = n * 10 + (*p++ - '0');
 	*number = n;
 	return p;
 }
 
-/* A number, or '*' for the next argument; a negative one counts as 0. */
-static const char *parse_size(const char *p, size_t *number, va_list *ap)
-{
-	int given;
-
-	if (*p != '*')
-		return parse_number(p, number);
-	given = va_arg(*ap, int);
-	*number = given > 0 ? (size_t)given : 0;
-	return p + 1;
-}
-
 static const char *parse(const char *p, struct directive *d, va_list *ap)
 {
+	int n;
+
 	*d = (struct directive){ .precision = SIZE_MAX };
 	for (; *p == '-' || *p == '0'; p++) {
 		if (*p == '-')
@@ -58,9 +53,13 @@ static const char *parse(const char *p, struct directive *d, va_list *ap)
 		else
 			d->zero = true;
 	}
-	p = parse_size(p, &d->width, ap);
-	if (*p == '.')
-		p = parse_size(p + 1, &d->precision, ap);
+	p = parse_int(p, &n, ap);
+	d->left |= n < 0;
+	d->width = n < 0 ? (size_t) - (int64_t)n : (size_t)n;
+	if (*p == '.') {
+		p = parse_int(p + 1, &n, ap);
+		d->precision = n < 0 ? SIZE_MAX : (size_t)n;
+	}
 	for (; *p == 'l' || *p == 'z' || *p == 'h'; p++) {
 		if (*p == 'l')
 			d->longs++;
@@ -217,16 +216,24 @@ static void text_put(void *ctx, const char *s, size_t n)
 	}
 }
 
-size_t fmt_text(char *buf, size_t size, const char *format, ...)
+size_t fmt_vtext(char *buf, size_t size, const char *format, va_list ap)
 {
 	struct text t = { .buf = buf, .size = size };
 	struct fmt_sink sink = { .put = text_put, .ctx = &t };
-	va_list ap;
 
-	va_start(ap, format);
 	fmt_vprint(&sink, format, ap);
-	va_end(ap);
 	if (size != 0)
 		buf[t.used < size ? t.used : size - 1] = '\0';
 	return t.used;
+}
+
+size_t fmt_text(char *buf, size_t size, const char *format, ...)
+{
+	va_list ap;
+	size_t used;
+
+	va_start(ap, format);
+	used = fmt_vtext(buf, size, format, ap);
+	va_end(ap);
+	return used;
 }

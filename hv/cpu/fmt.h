@@ -20,5 +20,6 @@ void fmt_vprint(const struct fmt_sink *sink, const char *format, va_list ap);
  * whole text has. */
 size_t fmt_text(char *buf, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+size_t fmt_vtext(char *buf, size_t size, const char *format, va_list ap);
 
 #endif

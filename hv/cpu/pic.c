@@ -15,7 +15,7 @@
 #define COM1_LINE    4
 #define OCW2_EOI     0x20
 
-void pic_init(void)
+void host_pic_init(void)
 {
 	outb(PIC1, ICW1_INIT);
 	outb(PIC2, ICW1_INIT);
@@ -29,7 +29,7 @@ void pic_init(void)
 	outb(PIC2 + 1, 0xff);
 }
 
-void pic_eoi(void)
+void host_pic_eoi(void)
 {
 	outb(PIC1, OCW2_EOI);
 }

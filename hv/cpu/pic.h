@@ -2,7 +2,7 @@
 #ifndef HV_CPU_PIC_H
 #define HV_CPU_PIC_H
 
-void pic_init(void);
-void pic_eoi(void);
+void host_pic_init(void);
+void host_pic_eoi(void);
 
 #endif

@@ -13,6 +13,7 @@
 #include "cpu/pic.h"
 #include "cpu/print.h"
 #include "cpu/stack.h"
+#include "mm/image.h"
 
 /* Intel SDM 3A table 6-1, AMD APM 2 table 8-1. */
 static const char *const exception_names[32] = {
@@ -57,6 +58,16 @@ static void print_registers(const struct trap_frame *f)
 		     read_cr0(), read_cr2(), read_cr3(), read_cr4());
 }
 
+/* A function that calls none may have no frame: then its return address is
+ * on top of the stack. If it has one, this is a guess. */
+static void print_leaf_caller(const struct trap_frame *f)
+{
+	uint64_t word;
+
+	if (probe_read(f->rsp, &word) && image_is_text(word))
+		backtrace_line("by?", word);
+}
+
 static _Noreturn void die(const struct trap_frame *f)
 {
 	const char *name = exception_names[f->vector];
@@ -66,7 +77,8 @@ static _Noreturn void die(const struct trap_frame *f)
 	print_registers(f);
 	if (stack_is_guard(read_cr2()) || stack_is_guard(f->rsp - 8))
 		report_print("  the stack has run into its guard page\n");
-	backtrace_line("at", f->rip);
+	backtrace_line("at ", f->rip);
+	print_leaf_caller(f);
 	backtrace_print(f->rbp);
 	machine_end(MACHINE_END_CRASH);
 }
@@ -91,7 +103,7 @@ void trap_take(struct trap_frame *f)
 		apic_eoi();
 	} else if (f->vector == VECTOR_COM1) {
 		serial_take_input();
-		pic_eoi();
+		host_pic_eoi();
 	}
 	/* All else is spurious, from PIC or APIC: it wants no EOI. */
 }
