@@ -21,10 +21,12 @@
 
 #define VMMU_GMEM_WAYS 64
 
+/* 32 bytes, so that finding one needs no multiplication. */
 struct vmmu_gmem_line {
-	uint64_t tag;	/* gfn + 1, 0: empty; see gmem.c */
+	uint64_t tag;	/* the frame's gpa; see gmem.c */
 	uint8_t *read;	/* the page's first byte */
 	uint8_t *write; /* the same, or NULL: ask again before a write */
+	uint64_t unused;
 };
 
 struct vmmu_gmem {

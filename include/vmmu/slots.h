@@ -17,6 +17,7 @@
 #define VMMU_SLOTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <vmmu/addr.h>
@@ -66,18 +67,21 @@ struct vmmu_slot_listener {
 };
 
 struct vmmu_slots {
-	struct vmmu_slot *slot; /* sorted by gpa; the client's array */
-	uint64_t *first_gfn;	/* slot[i]'s first gfn: the keys that a look-up
-				 * searches; the client's array, same capacity */
+	/* Sorted by gpa; the client's array. From slot[count] up to the next
+	 * power of two lie empty slots at the highest gpa. */
+	struct vmmu_slot *slot;
 	uint32_t count;
 	uint32_t capacity;
+	/* The search for so many slots: lib/mem/slots_search.h. */
+	const struct vmmu_slot *(*find)(const struct vmmu_slots *s, gfn_t gfn);
 	uint64_t generation; /* goes up with every change */
 	struct vmmu_slot_listener *listeners;
 };
 
-/* An empty set over the client's two arrays of `capacity` elements. */
+/* An empty set over the client's array of `capacity` slots, at least one. A
+ * capacity that is not a power of two is rounded down to one. */
 void vmmu_slots_init(struct vmmu_slots *s, struct vmmu_slot *slot,
-		     uint64_t *first_gfn, uint32_t capacity);
+		     uint32_t capacity);
 
 void vmmu_slots_listen(struct vmmu_slots *s, struct vmmu_slot_listener *l);
 
@@ -86,8 +90,13 @@ void vmmu_slots_listen(struct vmmu_slots *s, struct vmmu_slot_listener *l);
 enum vmmu_slot_error vmmu_slots_set(struct vmmu_slots *s,
 				    const struct vmmu_slot *want);
 
-/* The slot that holds this frame, or NULL: no memory there (MMIO). */
-const struct vmmu_slot *vmmu_slots_find(const struct vmmu_slots *s, gfn_t gfn);
+/* The slot that holds this frame, or NULL: no memory there (MMIO). As in
+ * gfn_gpa, a frame number has 52 bits. */
+static inline const struct vmmu_slot *vmmu_slots_find(
+	const struct vmmu_slots *s, gfn_t gfn)
+{
+	return s->find(s, gfn);
+}
 
 /* The slot with this id, or NULL. */
 const struct vmmu_slot *vmmu_slots_by_id(const struct vmmu_slots *s,

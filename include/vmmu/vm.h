@@ -41,8 +41,7 @@ struct vmmu_stats {
 struct vmmu_vm_config {
 	struct vmmu_host host;
 	struct vmmu_hw hw;
-	struct vmmu_slot *slot_storage; /* slot_capacity of each */
-	uint64_t *slot_key_storage;
+	struct vmmu_slot *slot_storage; /* slot_capacity of them */
 	uint32_t slot_capacity;
 	uint32_t table_limit; /* pages of table memory, at least ..._MIN */
 	/* Bytes around a fault that may be mapped with it where the backing

@@ -189,7 +189,7 @@ bool vmmu_vm_init(struct vmmu_vm *vm, const struct vmmu_vm_config *config)
 				.hw = config->hw,
 				.fault_around = config->fault_around };
 	vmmu_slots_init(&vm->slots, config->slot_storage,
-			config->slot_key_storage, config->slot_capacity);
+			config->slot_capacity);
 	vm->listener = (struct vmmu_slot_listener){ .before = before_change,
 						    .after = after_change,
 						    .ctx = vm };

@@ -1,0 +1,32 @@
+/*
+ * The hit in the cache of frames, inline for the guest walk: one compare.
+ * gmem.c has the rest.
+ */
+#ifndef VMMU_MEM_GMEM_LINE_H
+#define VMMU_MEM_GMEM_LINE_H
+
+#include <vmmu/gmem.h>
+
+static inline struct vmmu_gmem_line *gmem_line(struct vmmu_gmem *m,
+					       uint64_t gpa)
+{
+	return &m->line[gpa >> VMMU_PAGE_SHIFT & (VMMU_GMEM_WAYS - 1)];
+}
+
+/* False: slots or backing changed, so no line may be used before
+ * vmmu_gmem_page has been called once. Asked at the start of each use; in
+ * between only vmmu_gmem_page itself can lead to a change, and it looks. */
+static inline bool gmem_is_current(const struct vmmu_gmem *m)
+{
+	return m->generation == m->slots->generation;
+}
+
+/* The frame that begins at gpa (aligned), or NULL when it is not cached. */
+static inline uint8_t *gmem_hit(struct vmmu_gmem *m, uint64_t gpa)
+{
+	struct vmmu_gmem_line *line = gmem_line(m, gpa);
+
+	return line->tag == gpa ? line->read : NULL;
+}
+
+#endif

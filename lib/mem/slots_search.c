@@ -1,0 +1,198 @@
+/*
+ * The search for the slot that holds a frame: three instructions for each
+ * doubling of the slots, no branch that depends on the address, and nothing
+ * remembered from the search before.
+ *
+ * The slots are sorted by gpa. The only one that can hold an address is the
+ * last that begins at or below it. With a power of two of slots, halving finds
+ * it in log2 steps of one shape:
+ *
+ *   slots   [0 . . . . . . . | 8 . . . . . . .]     at = 0
+ *   begins slot[at + 8] at or below gpa?  then at += 8
+ *   begins slot[at + 4] at or below gpa?  then at += 4   ... + 2, + 1
+ *
+ * and then one question is left: does the gpa lie below that slot's end? Up
+ * to the next power of two the array is padded with empty slots at the highest
+ * gpa, which no address reaches.
+ *
+ * Each depth has its own straight-line function. Which one fits is settled
+ * when the slots change, not each time they are searched.
+ */
+#include "mem/slots_search.h"
+
+/* The later of two slots if it begins at or below gpa. By way of integers,
+ * because from these gcc makes a conditional move and not a branch, which
+ * would be mispredicted every other time. */
+static inline const struct vmmu_slot *step(const struct vmmu_slot *at,
+					   unsigned half, uint64_t gpa)
+{
+	uintptr_t stay = (uintptr_t)at;
+	uintptr_t go = stay + half * sizeof(*at);
+	bool reached = ((const struct vmmu_slot *)go)->gpa.v <= gpa;
+
+	return (const struct vmmu_slot *)(reached ? go : stay);
+}
+
+static inline const struct vmmu_slot *holds(const struct vmmu_slot *at,
+					    uint64_t gpa)
+{
+	return gpa - at->gpa.v < at->size ? at : NULL;
+}
+
+/* Two steps, of 2 * quarter and quarter; four, down to a sixteenth. */
+static inline const struct vmmu_slot *step2(const struct vmmu_slot *at,
+					    unsigned quarter, uint64_t gpa)
+{
+	return step(step(at, 2 * quarter, gpa), quarter, gpa);
+}
+
+static inline const struct vmmu_slot *step4(const struct vmmu_slot *at,
+					    unsigned sixteenth, uint64_t gpa)
+{
+	return step2(step2(at, 4 * sixteenth, gpa), sixteenth, gpa);
+}
+
+static const struct vmmu_slot *find_1(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(s->slot, gpa);
+}
+
+static const struct vmmu_slot *find_2(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step(s->slot, 1, gpa), gpa);
+}
+
+static const struct vmmu_slot *find_4(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step2(s->slot, 1, gpa), gpa);
+}
+
+static const struct vmmu_slot *find_8(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step2(step(s->slot, 4, gpa), 1, gpa), gpa);
+}
+
+static const struct vmmu_slot *find_16(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step4(s->slot, 1, gpa), gpa);
+}
+
+static const struct vmmu_slot *find_32(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step4(step(s->slot, 16, gpa), 1, gpa), gpa);
+}
+
+static const struct vmmu_slot *find_64(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step4(step2(s->slot, 16, gpa), 1, gpa), gpa);
+}
+
+static const struct vmmu_slot *find_128(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step4(step2(step(s->slot, 64, gpa), 16, gpa), 1, gpa),
+		     gpa);
+}
+
+static const struct vmmu_slot *find_256(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step4(step4(s->slot, 16, gpa), 1, gpa), gpa);
+}
+
+static const struct vmmu_slot *find_512(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+
+	return holds(step4(step4(step(s->slot, 256, gpa), 16, gpa), 1, gpa),
+		     gpa);
+}
+
+/* The next power of two, at least 1: an empty set still has a slot[0]. */
+static uint32_t padded_count(uint32_t count)
+{
+	uint32_t padded = 1;
+
+	while (padded < count)
+		padded *= 2;
+	return padded;
+}
+
+uint32_t slots_search_capacity(uint32_t capacity)
+{
+	uint32_t fits = 1;
+
+	while (fits <= capacity / 2)
+		fits *= 2;
+	return fits;
+}
+
+/* Any number of slots. */
+static const struct vmmu_slot *find_many(const struct vmmu_slots *s, gfn_t gfn)
+{
+	uint64_t gpa = gfn_gpa(gfn).v;
+	const struct vmmu_slot *at = s->slot;
+	unsigned half = padded_count(s->count) / 2;
+
+	for (; half; half /= 2)
+		at = step(at, half, gpa);
+	return holds(at, gpa);
+}
+
+void slots_search_prepare(struct vmmu_slots *s)
+{
+	uint32_t padded = padded_count(s->count);
+
+	for (uint32_t i = s->count; i < padded; i++)
+		s->slot[i] = (struct vmmu_slot){ .gpa = mk_gpa(UINT64_MAX) };
+	switch (padded) {
+	case 1:
+		s->find = find_1;
+		break;
+	case 2:
+		s->find = find_2;
+		break;
+	case 4:
+		s->find = find_4;
+		break;
+	case 8:
+		s->find = find_8;
+		break;
+	case 16:
+		s->find = find_16;
+		break;
+	case 32:
+		s->find = find_32;
+		break;
+	case 64:
+		s->find = find_64;
+		break;
+	case 128:
+		s->find = find_128;
+		break;
+	case 256:
+		s->find = find_256;
+		break;
+	case 512:
+		s->find = find_512;
+		break;
+	default:
+		s->find = find_many;
+	}
+}
