@@ -25,3 +25,26 @@ $(O)/guest/initrd.cpio.gz: $(O)/guest/init $(BUSYBOX)
 all: guest
 guest: $(O)/guest/initrd.cpio.gz ## pack the guest image and test guests
 .PHONY: guest
+
+# Each C file but the shared ones is one guest.
+MB_SHARED := lib paging
+MB_NAMES  := $(filter-out $(MB_SHARED),\
+               $(basename $(notdir $(wildcard guest/multiboot/*.c))))
+MB_DIR    := $(O)/guest/multiboot
+MB_ELF    := $(MB_NAMES:%=$(O)/guest/%.elf)
+MB_CFLAGS := -std=c11 -m32 -march=i686 -ffreestanding -fno-pie -O2 -g \
+             -fno-stack-protector -mgeneral-regs-only -fcf-protection=none \
+             -fno-asynchronous-unwind-tables $(WARN) -MMD -MP
+
+$(MB_DIR)/%.o: guest/multiboot/%.c
+	@mkdir -p $(@D)
+	$(CC) $(MB_CFLAGS) -c $< -o $@
+$(MB_DIR)/start.o: guest/multiboot/start.S
+	@mkdir -p $(@D)
+	$(CC) -m32 -c $< -o $@
+$(MB_ELF): $(O)/guest/%.elf: $(MB_DIR)/start.o $(MB_DIR)/%.o \
+           $(MB_SHARED:%=$(MB_DIR)/%.o) guest/multiboot/link.ld
+	$(CC) -m32 -static -nostdlib -no-pie -Wl,--build-id=none \
+	 -Wl,-z,noexecstack -Wl,-T,guest/multiboot/link.ld $(filter %.o,$^) -o $@
+guest: $(MB_ELF)
+-include $(wildcard $(MB_DIR)/*.d)
