@@ -22,7 +22,7 @@
 #define HEADER	   36u
 #define RSDP_SIZE  36u
 #define FACS_SIZE  64u
-#define FADT_SIZE  268u /* revision 5 */
+#define FADT_SIZE  276u /* revision 6 */
 #define XSDT_COUNT 2u
 #define ALIGN	   64u
 
@@ -164,7 +164,7 @@ static uint64_t build_fadt(struct tables *t, uint64_t facs, uint64_t dsdt)
 
 	if (!p)
 		return 0;
-	header(p, "FACP", 5);
+	header(p, "FACP", 6);
 	put(p, 36, facs, 4);
 	put(p, 40, dsdt, 4);
 	put(p, 140, dsdt, 8);
@@ -174,6 +174,7 @@ static uint64_t build_fadt(struct tables *t, uint64_t facs, uint64_t dsdt)
 	put(p, 112, FADT_FLAGS, 4);
 	port(p, 116, 8, RESET_PORT);
 	p[128] = RESET_VALUE;
+	memcpy(p + 268, "VMMU", 4); /* hypervisor vendor identity */
 	seal(p, FADT_SIZE);
 	return address(t, p);
 }

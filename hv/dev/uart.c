@@ -230,15 +230,14 @@ static void write_fcr(struct uart *u, uint8_t value)
 
 static void write_mcr(struct uart *u, uint8_t value)
 {
-	uint8_t before = modem_lines(u);
-	uint8_t changed;
+	unsigned before = modem_lines(u);
+	unsigned changed;
 
 	u->mcr = value & MCR_ALL;
 	changed = before ^ modem_lines(u);
-	u->msr_delta |= (changed & (MSR_CTS | MSR_DSR | MSR_DCD)) >> 4;
 	/* TERI: the ring indicator's trailing edge only. */
-	if (changed & before & MSR_RI)
-		u->msr_delta |= MSR_RI >> 4;
+	changed &= before | (0xffu ^ MSR_RI);
+	u->msr_delta = (uint8_t)(u->msr_delta | changed >> 4);
 	drive(u);
 }
 
