@@ -8,6 +8,8 @@
  */
 #include "svm/svm.h"
 
+#include <string.h>
+
 #include "cpu/cpu.h"
 #include "mm/frames.h"
 #include "mm/paging.h"

@@ -8,6 +8,8 @@
  */
 #include "svm/svm.h"
 
+#include <string.h>
+
 #include "cpu/cpu.h"
 #include "mm/frames.h"
 #include "mm/paging.h"
@@ -105,6 +107,16 @@ static void svm_want_window(struct vcpu *v, bool wanted)
 	}
 }
 
+static void svm_want_iret(struct vcpu *v, bool wanted)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	if (wanted)
+		s->vmcb->intercept_misc1 |= SVM_I_IRET;
+	else
+		s->vmcb->intercept_misc1 &= ~SVM_I_IRET;
+}
+
 /* 4. From the hardware's exit code to a neutral exit. */
 
 static enum exit_kind decode_io(const struct vmcb *c, struct vm_exit *e)
@@ -176,6 +188,8 @@ static enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
 		return c->exit_info_1 ? EXIT_WRMSR : EXIT_RDMSR;
 	case SVM_EXIT_NPF:
 		return decode_violation(s, e);
+	case SVM_EXIT_IRET:
+		return EXIT_IRET;
 	case SVM_EXIT_VMMCALL:
 		return EXIT_HYPERCALL;
 	case SVM_EXIT_XSETBV:
@@ -281,6 +295,7 @@ const struct engine engine_svm = {
 	.vcpu_fini = svm_vcpu_fini,
 	.run = svm_run,
 	.want_window = svm_want_window,
+	.want_iret = svm_want_iret,
 	.flush = svm_flush,
 	.get_sregs = svm_get_sregs,
 	.set_sregs = svm_set_sregs,

@@ -17,6 +17,7 @@
 #define SVM_I_RDPMC	  (1u << 15)
 #define SVM_I_CPUID	  (1u << 18)
 #define SVM_I_RSM	  (1u << 19)
+#define SVM_I_IRET	  (1u << 20)
 #define SVM_I_INVD	  (1u << 22)
 #define SVM_I_HLT	  (1u << 24)
 #define SVM_I_INVLPGA	  (1u << 26)
@@ -70,6 +71,7 @@ enum svm_exit_code {
 	SVM_EXIT_VINTR = 0x64,
 	SVM_EXIT_RDPMC = 0x6f,
 	SVM_EXIT_CPUID = 0x72,
+	SVM_EXIT_IRET = 0x74,
 	SVM_EXIT_INVD = 0x76,
 	SVM_EXIT_HLT = 0x78,
 	SVM_EXIT_IOIO = 0x7b,

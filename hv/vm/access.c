@@ -9,6 +9,8 @@
  */
 #include "vm/vm.h"
 
+#include <string.h>
+
 struct part {
 	gpa_t gpa;
 	unsigned size;
@@ -81,13 +83,13 @@ static enum guest_access part_write(struct vcpu *v, const struct part *p,
 }
 
 enum guest_access vcpu_read(struct vcpu *v, gva_t gva, unsigned size,
-			    uint64_t *value)
+			    unsigned access, uint64_t *value)
 {
 	struct part part[2];
 	uint8_t bytes[8] = { 0 };
 	enum guest_access done;
 
-	done = resolve(v, gva, size, VMMU_R, part);
+	done = resolve(v, gva, size, access, part);
 	if (done == GUEST_OK)
 		done = part_read(v, &part[0], bytes);
 	if (done == GUEST_OK && part[1].size)

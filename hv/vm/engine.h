@@ -26,6 +26,7 @@ enum exit_kind {
 	EXIT_WRMSR,
 	EXIT_VIOLATION, /* second-level translation: NPT, EPT */
 	EXIT_CR,	/* MOV to or from a control register */
+	EXIT_IRET,	/* after an NMI: it is about to be over */
 	EXIT_XSETBV,
 	EXIT_HYPERCALL,
 	EXIT_CACHE,	/* INVD, WBINVD: nothing to do */
@@ -142,6 +143,8 @@ struct engine {
 	void (*run)(struct vcpu *v);
 	/* Asks for, or no more for, EXIT_WINDOW. */
 	void (*want_window)(struct vcpu *v, bool wanted);
+	/* Asks for, or no more for, EXIT_IRET. */
+	void (*want_iret)(struct vcpu *v, bool wanted);
 	/* Cached translations of this vCPU are not used after this. */
 	void (*flush)(struct vcpu *v);
 	void (*get_sregs)(struct vcpu *v, struct sregs *s);

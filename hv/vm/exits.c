@@ -14,7 +14,6 @@
 #define VECTOR_PF 14
 #define DR6_BS	  (UINT64_C(1) << 14)
 
-#define MSR_PAT	   0x277u
 #define KVM_ENOSYS 1000
 #define KVM_EPERM  1
 
@@ -247,6 +246,8 @@ static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 		return false;
 	if (msr == MSR_PAT)
 		vm->engine->set_pat(v, value);
+	if (msr == MSR_TSC_AUX) /* RDTSCP reads the register itself */
+		wrmsr(MSR_TSC_AUX, value);
 	return true;
 }
 
@@ -302,16 +303,6 @@ static void exit_cr(struct vcpu *v)
 	vcpu_advance(v, v->rip + in.length);
 }
 
-/* SDM 2, XSETBV; what may be set is what CPUID leaf 0xd shows. */
-static bool xcr0_valid(const struct vm *vm, uint64_t value)
-{
-	uint64_t offered = vm->cpuid.xcr0;
-
-	if (!(value & 1) || (value & ~offered))
-		return false;
-	return !(value & 4) || (value & 2);
-}
-
 static void exit_xsetbv(struct vcpu *v)
 {
 	uint64_t next;
@@ -319,7 +310,7 @@ static void exit_xsetbv(struct vcpu *v)
 	if (!insn_end(v, INSN_EXIT_XSETBV, &next))
 		return;
 	if (v->vm->engine->cpl(v) != 0 || (uint32_t)v->gpr[GPR_RCX] != 0 ||
-	    !xcr0_valid(v->vm, edx_eax(v))) {
+	    !cpuid_xcr0_valid(&v->vm->cpuid, edx_eax(v))) {
 		vcpu_raise_error(v, VECTOR_GP, 0);
 		return;
 	}
@@ -349,6 +340,15 @@ static void exit_cache(struct vcpu *v)
 	if (insn_end(v, INSN_EXIT_WBINVD, &next) ||
 	    insn_end(v, INSN_EXIT_INVD, &next))
 		vcpu_advance(v, next);
+}
+
+/* The guest is about to end its NMI handler. Another NMI waits until the
+ * IRET is over, which the exit after it shows. */
+static void exit_iret(struct vcpu *v)
+{
+	v->vm->engine->want_iret(v, false);
+	v->in_iret = true;
+	v->iret_rip = v->rip;
 }
 
 static void exit_exception(struct vcpu *v)
@@ -384,6 +384,9 @@ void vcpu_handle_exit(struct vcpu *v)
 		return;
 	case EXIT_CR:
 		exit_cr(v);
+		return;
+	case EXIT_IRET:
+		exit_iret(v);
 		return;
 	case EXIT_XSETBV:
 		exit_xsetbv(v);

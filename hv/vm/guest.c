@@ -6,6 +6,8 @@
  */
 #include "vm/vm.h"
 
+#include <string.h>
+
 #define RFLAGS_AC (UINT64_C(1) << 18)
 
 /* The host's CR4.PKE is set where the processor has keys, and the host has no

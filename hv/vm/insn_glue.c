@@ -5,6 +5,8 @@
  */
 #include "vm/insn_glue.h"
 
+#include <string.h>
+
 #define VECTOR_UD 6
 #define VECTOR_GP 13
 

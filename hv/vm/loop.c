@@ -67,10 +67,32 @@ static inline void want_window(struct vcpu *v, bool wanted)
 	v->vm->engine->want_window(v, wanted);
 }
 
+/* NMIs are delivered one at a time: SDM 3A 6.7.1. */
+static void deliver_nmi(struct vcpu *v)
+{
+	if (v->nmi_masked || v->shadow || v->event.type != EVENT_NONE)
+		return;
+	board_nmi_take(&v->vm->board, v->id);
+	v->event = (struct event){ .type = EVENT_NMI, .vector = 2 };
+	v->nmi_masked = true;
+	v->halted = false;
+	v->vm->engine->want_iret(v, true);
+}
+
+static void end_nmi(struct vcpu *v)
+{
+	if (v->rip == v->iret_rip)
+		return; /* the IRET itself has faulted */
+	v->in_iret = false;
+	v->nmi_masked = false;
+}
+
 static inline void deliver(struct vcpu *v)
 {
 	struct board *board = &v->vm->board;
 
+	if (board_nmi(board, v->id))
+		deliver_nmi(v);
 	if (board_pending(board, v->id) < 0) {
 		want_window(v, false);
 		return;
@@ -90,7 +112,7 @@ static void wait(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
-	if (!(v->rflags & RFLAGS_IF)) {
+	if (!(v->rflags & RFLAGS_IF) && !board_nmi(&vm->board, v->id)) {
 		vm_stop(vm, VM_HALTED,
 			"the guest halted with interrupts off, so that "
 			"nothing can wake it");
@@ -114,6 +136,8 @@ static void step(struct vcpu *v)
 	}
 	vm->engine->run(v);
 	v->exits[v->exit.kind]++;
+	if (v->in_iret)
+		end_nmi(v);
 	if (v->exit.kind == EXIT_INTERRUPT) {
 		host_take_interrupts();
 		host_events(vm);

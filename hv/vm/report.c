@@ -22,6 +22,7 @@ const char *exit_kind_name(enum exit_kind kind)
 		[EXIT_WRMSR] = "wrmsr",
 		[EXIT_VIOLATION] = "violation",
 		[EXIT_CR] = "cr",
+		[EXIT_IRET] = "iret",
 		[EXIT_XSETBV] = "xsetbv",
 		[EXIT_HYPERCALL] = "hypercall",
 		[EXIT_CACHE] = "cache",

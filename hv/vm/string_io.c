@@ -44,7 +44,7 @@ static enum guest_access one(struct vcpu *v, const struct insn *in,
 		value = board_in(board, v->id, io->port, io->size);
 		done = vcpu_write(v, gva, io->size, value);
 	} else {
-		done = vcpu_read(v, gva, io->size, &value);
+		done = vcpu_read(v, gva, io->size, VMMU_R, &value);
 		if (done == GUEST_OK)
 			board_out(board, v->id, io->port, io->size,
 				  (uint32_t)value);

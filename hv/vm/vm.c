@@ -12,10 +12,12 @@
 #include "vm/vm.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "cpu/cpu.h"
 #include "cpu/fmt.h"
 #include "cpu/fpu.h"
+#include "cpu/serial.h"
 #include "cpu/timer.h"
 #include "cpu/wallclock.h"
 #include "dev/acpi.h"
@@ -29,7 +31,6 @@
 #define LOW_MAX	  (3 * VMMU_1G)
 #define HIGH	  (4 * VMMU_1G)
 #define PAT_RESET UINT64_C(0x0007040600070406)
-#define CPUID_MAX 256
 
 static uint64_t low_end(uint64_t memory)
 {
@@ -123,7 +124,6 @@ static const char *make_memory(struct vm *vm, const struct config *config)
 	struct vmmu_vm_config c = {
 		.host = { &hv_host_ops, &vm->port },
 		.slot_storage = vm->slots,
-		.slot_key_storage = vm->slot_keys,
 		.slot_capacity = VM_SLOTS_MAX,
 		.table_limit = config->table_pages,
 		.fault_around = config->fault_around,
@@ -229,7 +229,6 @@ static const char *make_vcpu(struct vm *vm, unsigned id)
 		return "there is no memory for a vCPU";
 	v->vm = vm;
 	v->id = id;
-	v->xcr0 = 1;
 	vm->vcpu[id] = v;
 	vm->cpus = id + 1;
 	if (!vm->engine->vcpu_init(v))
@@ -265,6 +264,7 @@ void vcpu_start(struct vcpu *v, const struct load_entry *entry)
 	v->gpr[GPR_RBX] = entry->ebx;
 	v->rip = entry->eip;
 	v->rflags = 2;
+	v->xcr0 = 1;
 	fpu_reset();
 }
 

@@ -41,7 +41,10 @@ struct vcpu {
 	uint64_t rflags;
 	bool shadow; /* interrupts held off for one instruction: STI, MOV SS */
 	bool halted;
-	bool window; /* EXIT_WINDOW is asked for */
+	bool window;	 /* EXIT_WINDOW is asked for */
+	bool nmi_masked; /* from an NMI's delivery to the end of its IRET */
+	bool in_iret;	 /* that IRET is next, at iret_rip */
+	uint64_t iret_rip;
 	struct event event;
 	struct vm_exit exit;
 	struct vm *vm;
@@ -77,6 +80,7 @@ struct vm {
 	unsigned cpus;
 	uint64_t tsc_offset;  /* guest TSC = host TSC + this */
 	uint64_t timer_armed; /* guest TSC at which the host's timer is set */
+	int console_byte;     /* read, not yet in the UART; -1: none */
 	uint64_t memory;      /* bytes the guest was promised */
 	hva_t hva;	      /* of gpa 0 */
 	const struct vmmu_scheme *scheme;
@@ -84,7 +88,6 @@ struct vm {
 	uint32_t end_code;
 	char sentence[160];
 	struct vmmu_slot slots[VM_SLOTS_MAX];
-	uint64_t slot_keys[VM_SLOTS_MAX];
 };
 
 static inline uint64_t vm_now(const struct vm *vm, uint64_t host_tsc)
@@ -152,9 +155,10 @@ enum guest_access vcpu_fetch_rest(struct vcpu *v, uint8_t bytes[15],
 /* gva -> gpa for an access of this vCPU at its CPL; faults are raised. */
 enum guest_access vcpu_translate(struct vcpu *v, gva_t gva, unsigned access,
 				 gpa_t *gpa);
-/* One operand of 1 to 8 bytes, in RAM or in a device. */
+/* One operand of 1 to 8 bytes, in RAM or in a device. `access` is VMMU_R, or
+ * VMMU_W when the instruction writes it next. */
 enum guest_access vcpu_read(struct vcpu *v, gva_t gva, unsigned size,
-			    uint64_t *value);
+			    unsigned access, uint64_t *value);
 enum guest_access vcpu_write(struct vcpu *v, gva_t gva, unsigned size,
 			     uint64_t value);
 /* The registers that paging depends on are read from the engine. */

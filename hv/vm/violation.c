@@ -1,0 +1,93 @@
+/*
+ * A violation of the nested table: the library says what it means, and this
+ * carries the verdict out. A device access is emulated: the instruction is
+ * fetched, decoded and done in software, whatever it does with memory.
+ */
+#include "insn/emulate.h"
+
+#include <string.h>
+
+#include "vm/insn_glue.h"
+#include "vm/vm.h"
+
+static enum insn_access answer_of(enum guest_access done)
+{
+	return done == GUEST_OK ? INSN_ACCESS_OK : INSN_ACCESS_FAULT;
+}
+
+static enum insn_access read(void *ctx, uint64_t linear, unsigned size,
+			     bool write_follows, uint64_t *value)
+{
+	return answer_of(vcpu_read(ctx, mk_gva(linear), size,
+				   write_follows ? VMMU_W : VMMU_R, value));
+}
+
+static enum insn_access write(void *ctx, uint64_t linear, unsigned size,
+			      uint64_t value)
+{
+	return answer_of(vcpu_write(ctx, mk_gva(linear), size, value));
+}
+
+static void emulate(struct vcpu *v, gpa_t gpa)
+{
+	/* No atomic exchange: a device's register is not shared memory. */
+	static const struct insn_ops ops = { .read = read, .write = write };
+	struct insn_regs regs;
+	struct insn in;
+	enum insn_done done;
+
+	if (vcpu_decode(v, &in) != GUEST_OK)
+		return;
+	vcpu_insn_regs(v, &regs);
+	done = insn_emulate(&in, &regs, &ops, v);
+	if (done == INSN_UNSUPPORTED) {
+		vm_stop(v->vm, VM_KILLED,
+			"the guest uses opcode 0x%x at rip 0x%llx on gpa "
+			"0x%llx, where it has no memory",
+			in.opcode, (unsigned long long)v->rip,
+			(unsigned long long)gpa.v);
+		return;
+	}
+	memcpy(v->gpr, regs.gpr, sizeof(v->gpr));
+	v->rflags = regs.rflags;
+	if (done == INSN_DONE)
+		vcpu_advance(v, regs.rip);
+	vm_check_board(v->vm);
+}
+
+void vcpu_handle_violation(struct vcpu *v)
+{
+	const struct exit_violation *x = &v->exit.violation;
+	const struct vmmu_fault fault = {
+		.gpa = x->gpa,
+		.access = x->access,
+		.during_walk = x->during_walk,
+	};
+	struct vmmu_answer a;
+
+	vmmu_cpu_fault(&v->mmu, &fault, &a);
+	switch (a.verdict) {
+	case VMMU_RESUME:
+	case VMMU_RETRY:
+		return;
+	case VMMU_MMIO:
+		if (x->during_walk) {
+			vm_stop(v->vm, VM_KILLED,
+				"the guest's page table at gpa 0x%llx is not "
+				"in writable memory",
+				(unsigned long long)a.gpa.v);
+			return;
+		}
+		emulate(v, a.gpa);
+		return;
+	case VMMU_EMULATE:
+		emulate(v, a.gpa);
+		return;
+	case VMMU_INJECT:
+		vcpu_raise_pf(v, a.gva, a.error_code);
+		return;
+	case VMMU_KILL:
+		vm_stop(v->vm, VM_KILLED, "%s", a.reason);
+		return;
+	}
+}
