@@ -8,10 +8,10 @@
  *   2. write-protects from the first dirty page to the last: those between
  *      that were clean are protected already, and one visit and one flush
  *      cost less than one for each
- *   3. forgets pointers through which software may write without asking
  *
- * A write between 1 and 3 is to a page that the caller was told of, and is
- * in memory before the caller looks: nothing is lost.
+ * A write between 1 and 2 is to a page that the caller was told of, and is
+ * in memory before the caller looks: nothing is lost. Software that writes
+ * for the guest keeps no pointer into such a slot (gmem.c).
  */
 #include "scheme/vm_events.h"
 
@@ -46,6 +46,5 @@ bool vmmu_vm_get_dirty_log(struct vmmu_vm *vm, uint32_t slot_id, uint64_t *out)
 	end = (last + 1) * 64 < pages ? (last + 1) * 64 : pages;
 	vm_gpa_changed(vm, mk_gfn(gpa_gfn(slot->gpa).v + first * 64),
 		       end - first * 64, VMMU_GPA_READ_ONLY);
-	vm->slots.generation++;
 	return true;
 }

@@ -133,7 +133,8 @@ static void after_change(void *ctx, const struct vmmu_slot_change *c)
 	gained = c->now->flags & ~c->old->flags;
 	lost = c->old->flags & ~c->now->flags;
 	/* Another bitmap: what was dirty in the old one is clean in this. */
-	if (gained || c->old->dirty != c->now->dirty)
+	if (gained || (c->now->flags & VMMU_SLOT_LOG_DIRTY &&
+		       c->old->dirty != c->now->dirty))
 		slot_changed(ctx, c->now, VMMU_GPA_READ_ONLY);
 	if (lost & VMMU_SLOT_LOG_DIRTY)
 		slot_changed(ctx, c->now, VMMU_GPA_RELAXED);

@@ -1,0 +1,236 @@
+/* The dirty log is exact: what was written is told, once, and nothing else. */
+#include "vm_rig.h"
+
+#define EACH(name)                                                             \
+	static void name(void **state)                                         \
+	{                                                                      \
+		(void)state;                                                   \
+		name##_in(&pt_npt);                                            \
+		name##_in(&pt_ept);                                            \
+		name##_in(&pt_madeup);                                         \
+	}
+
+#define PAGES 1000u /* no multiple of 64 */
+#define WORDS ((PAGES + 63) / 64)
+#define GPA   (6 * MIB)
+
+struct log_rig {
+	struct vm_rig *r;
+	uint64_t bitmap[WORDS];
+	uint64_t out[WORDS];
+};
+
+static void set_flags(struct log_rig *l, uint32_t flags)
+{
+	assert_int_equal(
+		vm_rig_slot(l->r, 0, flags, GPA, PAGES * 4096ul, GPA,
+			    flags & VMMU_SLOT_LOG_DIRTY ? l->bitmap : NULL),
+		VMMU_SLOT_OK);
+}
+
+static struct log_rig *log_rig(const struct pt_format *f)
+{
+	struct vm_rig_config c = vm_rig_default(f);
+	struct log_rig *l = calloc(1, sizeof(*l));
+
+	c.fault_around = 64 * MIB;
+	l->r = vm_rig_make(&c);
+	return l;
+}
+
+static void log_rig_free(struct log_rig *l)
+{
+	vm_rig_free(l->r);
+	free(l);
+}
+
+static void touch(struct log_rig *l, unsigned page, unsigned access)
+{
+	assert_int_equal(vm_rig_touch(l->r, GPA + page * 4096ul, access, NULL),
+			 VMMU_RESUME);
+}
+
+static unsigned level_at(struct log_rig *l, unsigned page)
+{
+	struct pt_walk w;
+
+	return pt_walk(vm_rig_table(l->r), GPA + page * 4096ul, &w) ? w.level
+								    : 0;
+}
+
+static void tells_what_was_written_in(const struct pt_format *f)
+{
+	struct log_rig *l = log_rig(f);
+
+	set_flags(l, VMMU_SLOT_LOG_DIRTY);
+	touch(l, 3, VMMU_W);
+	touch(l, 4, VMMU_R);
+	touch(l, PAGES - 1, VMMU_W);
+	touch(l, 3, VMMU_W);
+	assert_int_equal(l->r->vm.stats.pf_dirty, 2);
+	assert_int_equal(level_at(l, 2), 0); /* no neighbours */
+	vm_rig_audit(l->r);
+	assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+	for (unsigned i = 0; i < PAGES; i++)
+		assert_int_equal(l->out[i / 64] >> i % 64 & 1,
+				 i == 3 || i == PAGES - 1);
+	vm_rig_audit(l->r);
+	assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+	for (unsigned i = 0; i < WORDS; i++)
+		assert_int_equal(l->out[i], 0);
+	/* It is logged anew. */
+	touch(l, 3, VMMU_W);
+	assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+	assert_int_equal(l->out[0], 8);
+	log_rig_free(l);
+}
+EACH(tells_what_was_written)
+
+static void a_slot_that_does_not_log_has_no_log_in(const struct pt_format *f)
+{
+	struct log_rig *l = log_rig(f);
+
+	set_flags(l, 0);
+	assert_false(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+	assert_false(vmmu_vm_get_dirty_log(&l->r->vm, 1, l->out));
+	log_rig_free(l);
+}
+EACH(a_slot_that_does_not_log_has_no_log)
+
+/* Large leaves become read-only as they are; the first write splits one. */
+static void splits_when_written_not_when_turned_on_in(const struct pt_format *f)
+{
+	struct log_rig *l = log_rig(f);
+
+	set_flags(l, 0);
+	touch(l, 0, VMMU_W);
+	assert_int_equal(level_at(l, 0), 2);
+	set_flags(l, VMMU_SLOT_LOG_DIRTY);
+	assert_int_equal(level_at(l, 0), 2);
+	touch(l, 1, VMMU_R);
+	assert_int_equal(level_at(l, 0), 2);
+	vm_rig_audit(l->r);
+	touch(l, 1, VMMU_W);
+	assert_int_equal(level_at(l, 0), 1);
+	vm_rig_audit(l->r);
+	assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+	assert_int_equal(l->out[0], 2);
+	log_rig_free(l);
+}
+EACH(splits_when_written_not_when_turned_on)
+
+static void goes_back_to_large_leaves_in(const struct pt_format *f)
+{
+	struct log_rig *l = log_rig(f);
+	uint64_t violations;
+
+	for (unsigned dirty = 0; dirty < 3; dirty++) {
+		set_flags(l, VMMU_SLOT_LOG_DIRTY);
+		/* All pages written, or all read, or some of each. */
+		for (unsigned i = 0; i < 512; i++)
+			touch(l, i,
+			      dirty == 0 || (dirty == 2 && i % 2) ? VMMU_W
+								  : VMMU_R);
+		assert_int_equal(level_at(l, 0), 1);
+		set_flags(l, 0);
+		vm_rig_audit(l->r);
+		/* What was all written is so still, and costs no fault. */
+		violations = l->r->vm.stats.violations;
+		if (dirty == 0)
+			touch(l, 0, VMMU_W);
+		assert_int_equal(l->r->vm.stats.violations, violations);
+		/* Those that are not alike are mapped large when written. */
+		assert_int_equal(level_at(l, 0), dirty == 2 ? 1 : 2);
+		touch(l, 0, VMMU_W);
+		touch(l, 1, VMMU_W);
+		assert_int_equal(level_at(l, 1), 2);
+		vm_rig_audit(l->r);
+		assert_int_equal(vm_rig_slot(l->r, 0, 0, GPA, 0, 0, NULL),
+				 VMMU_SLOT_OK);
+		memset(l->bitmap, 0, sizeof(l->bitmap));
+	}
+	log_rig_free(l);
+}
+EACH(goes_back_to_large_leaves)
+
+/* Another bitmap is another log: nothing is dirty in it yet. */
+static void a_new_bitmap_starts_clean_in(const struct pt_format *f)
+{
+	uint64_t other[WORDS] = { 0 };
+	struct log_rig *l = log_rig(f);
+	enum vmmu_slot_error e;
+
+	set_flags(l, VMMU_SLOT_LOG_DIRTY);
+	touch(l, 9, VMMU_W);
+	e = vm_rig_slot(l->r, 0, VMMU_SLOT_LOG_DIRTY, GPA, PAGES * 4096ul, GPA,
+			other);
+	assert_int_equal(e, VMMU_SLOT_OK);
+	vm_rig_audit(l->r);
+	touch(l, 9, VMMU_W);
+	assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+	assert_int_equal(l->out[0], 1u << 9);
+	log_rig_free(l);
+}
+EACH(a_new_bitmap_starts_clean)
+
+/* What software writes for the guest is logged too, each time anew. */
+static void logs_what_software_writes_in(const struct pt_format *f)
+{
+	struct log_rig *l = log_rig(f);
+	uint64_t word = 1;
+
+	set_flags(l, VMMU_SLOT_LOG_DIRTY);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(vmmu_gmem_write(&l->r->cpu[0].mem,
+						 mk_gpa(GPA + 7 * 4096 + 8),
+						 &word, sizeof(word)),
+				 VMMU_GMEM_OK);
+		assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+		assert_int_equal(l->out[0], 1u << 7);
+	}
+	log_rig_free(l);
+}
+EACH(logs_what_software_writes)
+
+/* Random reads, writes and readings of the log, against a set of bits. */
+static void agrees_with_a_set_of_bits_in(const struct pt_format *f)
+{
+	struct log_rig *l = log_rig(f);
+	uint64_t model[WORDS] = { 0 }, seed = 5;
+
+	set_flags(l, VMMU_SLOT_LOG_DIRTY);
+	for (unsigned i = 0; i < 3000; i++) {
+		unsigned page = (unsigned)(vm_rig_random(&seed) % PAGES);
+		unsigned what = (unsigned)(vm_rig_random(&seed) % 40);
+
+		if (what < 20) {
+			touch(l, page, VMMU_R);
+		} else if (what < 39) {
+			touch(l, page, VMMU_W);
+			model[page / 64] |= UINT64_C(1) << page % 64;
+		} else {
+			assert_true(
+				vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+			assert_memory_equal(l->out, model, sizeof(model));
+			memset(model, 0, sizeof(model));
+			vm_rig_audit(l->r);
+		}
+	}
+	log_rig_free(l);
+}
+EACH(agrees_with_a_set_of_bits)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tells_what_was_written),
+		cmocka_unit_test(a_slot_that_does_not_log_has_no_log),
+		cmocka_unit_test(splits_when_written_not_when_turned_on),
+		cmocka_unit_test(goes_back_to_large_leaves),
+		cmocka_unit_test(a_new_bitmap_starts_clean),
+		cmocka_unit_test(logs_what_software_writes),
+		cmocka_unit_test(agrees_with_a_set_of_bits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
