@@ -6,6 +6,9 @@ HV_PURE_SRC := $(wildcard hv/dev/*.c hv/insn/*.c) \
                hv/boot/multiboot.c hv/cpu/fmt.c \
                hv/mm/bitset.c hv/mm/buddy.c hv/mm/ranges.c
 
+NM      ?= nm
+OBJCOPY ?= objcopy
+
 HV_SRC := $(wildcard hv/*/*.c)
 # boot/link.ld.S and boot/wrap.S are the linker's, not the image's.
 HV_ASM := $(filter-out hv/boot/link.ld.S hv/boot/wrap.S,$(wildcard hv/*/*.S))
@@ -20,10 +23,10 @@ HV_CFLAGS := -std=c11 -ffreestanding -fPIE -fno-stack-protector -O2 -g \
              -fno-optimize-sibling-calls -fvisibility=hidden $(WARN) \
              -Iinclude -Ihv -MMD -MP
 
-$(O)/hv/%.o: hv/%.c
+$(O)/hv/%.o: hv/%.c mk/hv.mk
 	@mkdir -p $(@D)
 	$(CC) $(HV_CFLAGS) -c $< -o $@
-$(O)/hv/%.o: hv/%.S
+$(O)/hv/%.o: hv/%.S mk/hv.mk
 	@mkdir -p $(@D)
 	$(CC) -Ihv -MMD -MP -c $< -o $@
 $(O)/hv/link.ld: hv/boot/link.ld.S hv/mm/layout.h
@@ -43,13 +46,13 @@ $(O)/hv/names.o: hv/symbols.awk
 $(O)/hv/first.elf: $(HV_OBJ) $(O)/libvmmu.a $(O)/hv/link.ld $(O)/hv/names.o
 	$(HV_LINK) $(O)/hv/names.o $(O)/libvmmu.a -o $@
 $(O)/vmmu64.elf: $(O)/hv/first.elf
-	nm -n $< | awk -f hv/symbols.awk >$(O)/hv/symbols.S
+	$(NM) -n $< | awk -f hv/symbols.awk >$(O)/hv/symbols.S
 	$(CC) -c $(O)/hv/symbols.S -o $(O)/hv/symbols.o
 	$(HV_LINK) $(O)/hv/symbols.o $(O)/libvmmu.a -o $@
 
 # QEMU's -kernel wants a 32-bit ELF file: the flat image, wrapped.
 $(O)/vmmu.elf: $(O)/vmmu64.elf hv/boot/wrap.S
-	objcopy -O binary --set-section-flags .bss=alloc,load,contents \
+	$(OBJCOPY) -O binary --set-section-flags .bss=alloc,load,contents \
 	        $< $(O)/hv/vmmu.bin
 	$(CC) -m32 -c -DHV_FLAT='"$(O)/hv/vmmu.bin"' hv/boot/wrap.S \
 	        -o $(O)/hv/wrap.o

@@ -1,6 +1,7 @@
 #!/bin/sh
 # mkiso.sh IMAGE ISO ARGUMENTS [MODULE...]: an ISO on which GRUB boots the
-# image by Multiboot, with these modules in this order.
+# image by Multiboot, with these modules in this order. The arguments are
+# words without single quotes.
 set -eu
 image=$1 iso=$2 arguments=$3
 shift 3
@@ -16,7 +17,13 @@ cp "$image" "$root/boot/vmmu.elf"
 {
 	echo "set timeout=0"
 	echo "menuentry vmmu {"
-	echo "  multiboot /boot/vmmu.elf $arguments"
+	printf "  multiboot /boot/vmmu.elf"
+	set -f # words as they are, and quoted from GRUB's shell
+	for word in $arguments; do
+		printf " '%s'" "$word"
+	done
+	set +f
+	echo
 	n=0
 	for module in "$@"; do
 		cp "$module" "$root/boot/module$n"

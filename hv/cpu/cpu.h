@@ -12,13 +12,14 @@
 #define CR0_TS	     (UINT64_C(1) << 3)
 #define CR0_NE	     (UINT64_C(1) << 5)
 #define CR0_WP	     (UINT64_C(1) << 16)
+#define CR4_MCE	     (UINT64_C(1) << 6)
 #define CR4_OSFXSR   (UINT64_C(1) << 9)
 #define CR4_OSXMMEXC (UINT64_C(1) << 10)
 #define CR4_OSXSAVE  (UINT64_C(1) << 18)
-#define CR4_SMEP     (UINT64_C(1) << 20)
 
 #define MSR_TSC		 0x10u
 #define MSR_APIC_BASE	 0x1bu
+#define MSR_PAT		 0x277u
 #define MSR_TSC_DEADLINE 0x6e0u
 #define MSR_EFER	 0xc0000080u
 

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "cpu/cpu.h"
 #include "cpu/trap.h"
 
 struct tss {
@@ -38,6 +39,7 @@ static_assert(sizeof(struct tss) == 104, "SDM 3A figure 7-11");
 static_assert(sizeof(struct gate) == 16, "SDM 3A figure 6-8");
 
 #define GATE_INTERRUPT 0x8e /* present, DPL 0, interrupts off */
+#define CPUID_1_MCE    (1u << 7)
 #define DESC_CODE_64   0x00af9b000000ffff
 #define DESC_DATA      0x00cf93000000ffff
 #define DESC_TSS_TYPE  (UINT64_C(0x89) << 40) /* present, available */
@@ -129,6 +131,8 @@ void desc_init(void)
 	gdt_load();
 	idt_load();
 	desc_reload_tss();
+	if (cpuid(1, 0).edx & CPUID_1_MCE)
+		write_cr4(read_cr4() | CR4_MCE);
 }
 
 void desc_set_ist(unsigned ist, uint64_t top)

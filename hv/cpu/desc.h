@@ -14,8 +14,9 @@
 #define IST_MC	  3
 #define IST_COUNT 3
 
-/* Loads all three. Until desc_set_ist the interrupt stacks are none: a
- * double fault then is a triple fault. */
+/* Loads all three, and lets machine checks come as exceptions. Until
+ * desc_set_ist the interrupt stacks are none: a double fault then is a triple
+ * fault. */
 void desc_init(void);
 
 /* The top of interrupt stack `ist`, 1 .. IST_COUNT. */

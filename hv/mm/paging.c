@@ -14,6 +14,9 @@
 #define CPUID_GB_PAGE (1u << 26) /* 0x80000001 edx */
 /* 4 GiB of tables at most: more than the direct map can ask for. */
 #define TABLE_PAGES (1u << 20)
+/* As after reset. The formats' memory types count on it, and nested tables
+ * are read by the host's: APM 2 15.25.8. */
+#define PAT_RESET UINT64_C(0x0007040600070406)
 /* Beyond so many pages one CR3 load is cheaper than INVLPG for each. */
 #define INVLPG_MAX 32
 
@@ -95,6 +98,7 @@ void paging_init(void)
 	if (pt_table_init(&own, &pt_x86_64, &pool, largest_leaf()) != PT_OK ||
 	    !map_image() || !map_direct())
 		panic("no memory for the hypervisor's page tables");
+	wrmsr(MSR_PAT, PAT_RESET);
 	write_cr3(own.root.v);
 }
 
