@@ -106,6 +106,11 @@ static bool frame_take(struct lab_host *h, uint64_t *frame)
 	return false;
 }
 
+static void forget_run(struct lab_host *h)
+{
+	h->run_first = h->run_end = 0;
+}
+
 static bool page_back(struct lab_host *h, uint64_t n)
 {
 	struct lab_host_page *p = &h->page[n];
@@ -116,6 +121,7 @@ static bool page_back(struct lab_host *h, uint64_t n)
 	else if (!frame_take(h, &frame))
 		return false;
 	p->frame = frame + 1;
+	forget_run(h);
 	return true;
 }
 
@@ -123,6 +129,7 @@ static void page_release(struct lab_host *h, struct lab_host_page *p)
 {
 	if (p->frame)
 		h->frame_used[p->frame - 1] = FRAME_STALE;
+	forget_run(h);
 	p->frame = 0;
 	p->displaced = true;
 }
@@ -173,8 +180,7 @@ static bool adjoin(const struct lab_host_page *a, const struct lab_host_page *b)
 	       b->answer == VMMU_RESOLVE_OK && a->answer == VMMU_RESOLVE_OK;
 }
 
-static void answer_run(const struct lab_host *h, uint64_t n,
-		       struct vmmu_extent *out)
+static void find_run(struct lab_host *h, uint64_t n)
 {
 	uint64_t floor = n & ~(extent_pages(h) - 1);
 	uint64_t ceiling = floor + extent_pages(h);
@@ -186,9 +192,20 @@ static void answer_run(const struct lab_host *h, uint64_t n,
 		lo--;
 	while (hi < ceiling && adjoin(&h->page[hi - 1], &h->page[hi]))
 		hi++;
+	h->run_first = lo;
+	h->run_end = hi;
+}
+
+static void answer_run(struct lab_host *h, uint64_t n, struct vmmu_extent *out)
+{
+	uint64_t lo;
+
+	if (n < h->run_first || n >= h->run_end)
+		find_run(h, n);
+	lo = h->run_first;
 	out->hva = mk_hva(h->hva_base.v + (lo << VMMU_PAGE_SHIFT));
 	out->hpa = hpa_of_frame(h, h->page[lo].frame - 1);
-	out->size = (hi - lo) << VMMU_PAGE_SHIFT;
+	out->size = (h->run_end - lo) << VMMU_PAGE_SHIFT;
 	out->read_only = h->page[n].shared;
 }
 
@@ -210,6 +227,7 @@ static enum vmmu_resolve op_resolve(void *cookie, hva_t hva, unsigned access,
 		announce(h, n, 1);
 		page_move(h, n);
 		p->shared = false;
+		forget_run(h);
 		h->count.shares_broken++;
 	}
 	answer_run(h, n, out);
@@ -225,6 +243,7 @@ void lab_host_share(struct lab_host *h, hva_t hva, uint64_t size)
 	announce(h, n, count);
 	for (uint64_t i = 0; i < count; i++)
 		h->page[n + i].shared = true;
+	forget_run(h);
 }
 
 void lab_host_withdraw(struct lab_host *h, hva_t hva, uint64_t size)
@@ -255,6 +274,7 @@ void lab_host_answer(struct lab_host *h, hva_t hva, uint64_t size,
 		announce(h, n, count);
 	for (uint64_t i = 0; i < count; i++)
 		h->page[n + i].answer = (uint8_t)answer;
+	forget_run(h);
 }
 
 bool lab_host_peek(const struct lab_host *h, hva_t hva, hpa_t *hpa)

@@ -73,6 +73,8 @@ struct lab_host {
 	struct lab_host_page *page; /* by hva page number */
 	uint8_t *frame_used;
 	uint64_t frame_cursor; /* where the search for a free frame goes on */
+	/* The run last answered, in pages; empty when something changed. */
+	uint64_t run_first, run_end;
 	uint8_t *table_used;
 	uint32_t table_cursor;
 };
