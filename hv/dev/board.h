@@ -36,6 +36,7 @@
 #include "dev/kvmclock.h"
 #include "dev/pic.h"
 #include "dev/pit.h"
+#include "dev/pci.h"
 #include "dev/pm.h"
 #include "dev/rtc.h"
 #include "dev/uart.h"
@@ -107,6 +108,7 @@ struct board {
 	struct pic pic;
 	struct pit pit;
 	struct rtc rtc;
+	struct pci pci;
 	struct pm pm;
 	struct fwcfg fwcfg;
 	struct board_clock clock;

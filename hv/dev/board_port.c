@@ -203,6 +203,10 @@ uint32_t board_in(struct board *b, unsigned cpu, uint16_t port, unsigned size)
 		return uart_read(b, port - UART_BASE);
 	if (is_pm(port))
 		return pm_read(b, port, size);
+	if (port == PCI_PORT_ADDRESS && size == 4)
+		return b->pci.address;
+	if (port >= PCI_PORT_DATA && port + size <= PCI_PORT_DATA + 4)
+		return pci_data_in(&b->pci, port, size);
 	for (unsigned i = 0; i < size; i++) {
 		uint16_t at = (uint16_t)(port + i);
 		uint8_t byte = at - UART_BASE < UART_PORTS
@@ -289,9 +293,10 @@ static bool out_wide(struct board *b, uint16_t port, unsigned size,
 		board_wire_irq(b, port - PORT_LINES, value != 0);
 	} else if (is_pm(port)) {
 		pm_write(b, port, size, value);
+	} else if (port == PCI_PORT_ADDRESS && size == 4) {
+		pci_address_out(&b->pci, value);
 	} else {
-		/* 0xcf8 as a double word is PCI's; there is no bus. */
-		return port == 0xcf8 && size == 4;
+		return false;
 	}
 	return true;
 }

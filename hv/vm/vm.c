@@ -264,7 +264,6 @@ void vcpu_start(struct vcpu *v, const struct load_entry *entry)
 	v->gpr[GPR_RBX] = entry->ebx;
 	v->rip = entry->eip;
 	v->rflags = 2;
-	v->xcr0 = 1;
 	fpu_reset();
 }
 

@@ -52,7 +52,6 @@ struct vcpu {
 	unsigned id;
 	struct vmmu_cpu mmu;
 	struct guest_msrs msrs;
-	uint64_t xcr0;
 	uint64_t exits[EXIT_KINDS];
 };
 
