@@ -35,12 +35,12 @@ static noreturn void run_all(void)
 
 /* 2. Crashes on purpose, to see the dump. */
 
-static void crash_ud(void)
+static __attribute__((noinline)) void crash_ud(void)
 {
 	__asm__ volatile("ud2");
 }
 
-static void crash_pf(void)
+static __attribute__((noinline)) void crash_pf(void)
 {
 	*(volatile uint64_t *)0xdeadbeef000 = 1;
 }
