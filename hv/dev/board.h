@@ -10,6 +10,7 @@
  *                      0x3f8-0x3ff                       UART (IRQ 4)
  *                      0x600-0x60b                       ACPI (SCI: IRQ 9)
  *                      0x64 0x92 0xcf9                   reset
+ *                      0xcf8 0xcfc-0xcff                 PCI host bridge
  *                      0xf4                              exit
  *                      0x510 0x511                       firmware config.
  *                      0xe0-0xe7 0x2000-0x2017           test device
