@@ -1,10 +1,12 @@
 /*
- * The software MMU: the paging mode (SDM 3A 4.1.1), the walk, the rights,
- * then the accessed and dirty flags (4.8).
+ * The software MMU: the paging mode (SDM 3A 4.1.1), the walk, the rights, and
+ * the accessed and dirty flags (4.8).
  *
- * The flags are set when the access is known to be allowed: accessed in every
- * entry used, dirty in the one that maps the page if the access writes. An
- * entry that is not any more what was read restarts the walk.
+ * An entry that refers to a table gets its accessed flag when the walk goes
+ * on from it, as the manual allows, whatever the walk then finds. The entry
+ * that maps the page gets accessed, and dirty if the access writes, when the
+ * access is known to be allowed. An entry that is not any more what was read
+ * restarts the walk.
  */
 #include "smmu.h"
 
@@ -13,21 +15,40 @@
 #include "smmu_regs.h"
 #include "smmu_walk.h"
 
+/* Sets flags in the entry used last. False: memory did not let it. */
+static bool set_flags(struct smmu_walk *w, uint64_t flags)
+{
+	struct smmu_used *u = &w->out->used[w->out->used_count - 1];
+	uint64_t now = u->value | flags;
+
+	if (!w->update || !u->has_flags || now == u->value)
+		return true;
+	w->out->why = w->mem->swap(w->mem->ctx, u->gpa, u->size, u->value, now);
+	if (w->out->why != SMMU_MEM_OK) {
+		w->out->outcome = SMMU_STOPPED;
+		return false;
+	}
+	u->value = now;
+	return true;
+}
+
 bool smmu_use(struct smmu_walk *w, uint64_t gpa, unsigned size, bool has_flags,
 	      uint64_t *entry)
 {
 	struct smmu_used *u = &w->out->used[w->out->used_count];
 
+	if (w->out->used_count && !set_flags(w, SMMU_A))
+		return false;
 	w->out->entry_gpa = mk_gpa(gpa);
 	w->out->why = w->mem->load(w->mem->ctx, mk_gpa(gpa), size, entry);
 	if (w->out->why != SMMU_MEM_OK) {
 		w->out->outcome = SMMU_STOPPED;
 		return false;
 	}
-	u->gpa = mk_gpa(gpa);
-	u->value = *entry;
-	u->size = size;
-	u->has_flags = has_flags;
+	*u = (struct smmu_used){ .gpa = mk_gpa(gpa),
+				 .value = *entry,
+				 .size = size,
+				 .has_flags = has_flags };
 	w->out->used_count++;
 	return true;
 }
@@ -68,10 +89,12 @@ void smmu_map(struct smmu_walk *w, uint64_t leaf, uint64_t page, unsigned shift)
 	out->gpa = mk_gpa(page | offset);
 	out->page_shift = shift;
 	out->global = (leaf & SMMU_G) && (w->regs->cr4 & SMMU_CR4_PGE);
-	out->dirty = leaf & SMMU_D;
 	out->key = leaf >> 59 & 15;
 	out->error = smmu_rights(w->regs, out, w->access);
 	out->outcome = out->error ? SMMU_FAULT : SMMU_OK;
+	if (out->outcome == SMMU_OK)
+		set_flags(w, SMMU_A | (w->access & VMMU_W ? SMMU_D : 0));
+	out->dirty = out->used[out->used_count - 1].value & SMMU_D;
 }
 
 /* SDM 3A 4.1.1: with paging off, linear addresses are physical ones. */
@@ -97,47 +120,18 @@ static void walk_once(struct smmu_walk *w)
 		smmu_long(w);
 }
 
-/* False when memory did not let the flags be set; out->why says how. */
-static bool set_flags(struct smmu_walk *w)
-{
-	struct smmu_result *out = w->out;
-
-	for (unsigned i = 0; i < out->used_count; i++) {
-		struct smmu_used *u = &out->used[i];
-		bool leaf = i + 1 == out->used_count;
-		uint64_t now = u->value | (u->has_flags ? SMMU_A : 0);
-
-		if (leaf && (w->access & VMMU_W))
-			now |= SMMU_D;
-		if (now == u->value)
-			continue;
-		out->why = w->mem->swap(w->mem->ctx, u->gpa, u->size, u->value,
-					now);
-		out->entry_gpa = u->gpa;
-		if (out->why != SMMU_MEM_OK)
-			return false;
-		u->value = now;
-		if (leaf)
-			out->dirty = now & SMMU_D;
-	}
-	return true;
-}
-
 void smmu_access(const struct smmu_regs *regs, const struct smmu_mem *mem,
 		 gva_t gva, unsigned access, unsigned flags,
 		 struct smmu_result *out)
 {
-	struct smmu_walk w = {
-		.regs = regs, .mem = mem, .access = access, .out = out
-	};
+	struct smmu_walk w = { .regs = regs,
+			       .mem = mem,
+			       .access = access,
+			       .update = flags & SMMU_UPDATE,
+			       .out = out };
 
 	do {
 		w.va = gva.v;
 		walk_once(&w);
-		if (out->outcome != SMMU_OK || !(flags & SMMU_UPDATE))
-			return;
-		if (set_flags(&w))
-			return;
-	} while (out->why == SMMU_MEM_CHANGED);
-	out->outcome = SMMU_STOPPED;
+	} while (out->outcome == SMMU_STOPPED && out->why == SMMU_MEM_CHANGED);
 }

@@ -10,6 +10,7 @@ struct smmu_walk {
 	const struct smmu_mem *mem;
 	uint64_t va;
 	unsigned access;
+	bool update; /* set flags */
 	struct smmu_result *out;
 };
 

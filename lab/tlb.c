@@ -74,9 +74,14 @@ void tlb_invlpg(struct tlb *t, const struct smmu_regs *regs, gva_t gva)
 {
 	uint16_t pcid = current_pcid(regs);
 
-	for (unsigned i = 0; i < TLB_ENTRIES; i++)
-		if (holds(&t->entry[i], pcid, gva))
-			t->entry[i].valid = false;
+	for (unsigned i = 0; i < TLB_ENTRIES; i++) {
+		struct tlb_entry *e = &t->entry[i];
+		unsigned shift = e->rights.page_shift;
+
+		if ((e->pcid == pcid || e->rights.global) &&
+		    gva.v >> shift == e->page >> shift)
+			e->valid = false;
+	}
 }
 
 void tlb_load_cr3(struct tlb *t, const struct smmu_regs *regs, bool keep)

@@ -2,8 +2,9 @@
  * A TLB as hardware may have it: it keeps translations until it is told to
  * drop them, or until its own replacement does.
  *
- *   INVLPG          the page that holds the address, of the current PCID and
- *                   global ones                         SDM 3A 4.10.4.1
+ *   INVLPG          the guest's page that holds the address, all of it, also
+ *                   where it is cached in parts (4.10.2.3); of the current
+ *                   PCID, and global ones                SDM 3A 4.10.4.1
  *   MOV to CR3      all but global, of the new PCID; none with bit 63 set
  *   CR4.PGE change, CR0.PG, ...   everything
  *

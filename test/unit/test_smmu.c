@@ -274,14 +274,15 @@ static void fetches_say_so_in_the_error_code(void **state)
 			 VMMU_PF_I | VMMU_PF_U);
 }
 
-static void flags_are_set_when_allowed(void **state)
+static void flags_are_set_when_used(void **state)
 {
 	struct smmu_regs regs = begin4();
 	(void)state;
 
 	put(0x4008, 8, 0x9000 | 5);
 	assert_int_equal(go(&regs, VA4, VMMU_W).outcome, SMMU_FAULT);
-	assert_int_equal(get(0x1008, 8) & 0x60, 0);
+	assert_int_equal(get(0x3008, 8) & 0x60, 0x20);
+	assert_int_equal(get(0x4008, 8) & 0x60, 0);
 	assert_true(go(&regs, VA4, VMMU_R).outcome == SMMU_OK);
 	assert_int_equal(get(0x1008, 8) & 0x60, 0x20);
 	assert_int_equal(get(0x4008, 8) & 0x60, 0x20);
@@ -319,6 +320,7 @@ static void memory_may_say_no(void **state)
 	assert_int_equal(r.outcome, SMMU_STOPPED);
 	assert_int_equal(r.why, SMMU_MEM_READ_ONLY);
 	assert_int_equal(r.entry_gpa.v, 0x1008);
+	memory.read_only = false;
 	put(0x2008, 8, 0xffff000 | 7);
 	r = go(&regs, VA4, VMMU_R);
 	assert_int_equal(r.why, SMMU_MEM_NONE);
@@ -336,7 +338,7 @@ int main(void)
 		cmocka_unit_test(five_levels),
 		cmocka_unit_test(long_reserved),
 		cmocka_unit_test(fetches_say_so_in_the_error_code),
-		cmocka_unit_test(flags_are_set_when_allowed),
+		cmocka_unit_test(flags_are_set_when_used),
 		cmocka_unit_test(a_changed_entry_restarts_the_walk),
 		cmocka_unit_test(memory_may_say_no),
 	};

@@ -40,6 +40,7 @@ static void fill(uint64_t va, unsigned shift, bool global)
 
 	e.rights.write = e.rights.user = e.rights.exec = true;
 	e.rights.dirty = true;
+	e.rights.page_shift = shift;
 	e.rights.global = global;
 	tlb_fill(&tlb, &regs, &e);
 }
@@ -98,6 +99,19 @@ static void invlpg_drops_the_page_even_if_global(void **state)
 	assert_true(hit(VA + 0x1000, VMMU_R));
 }
 
+/* A large page of the guest that the second dimension has in parts. */
+static void invlpg_drops_all_parts_of_a_page(void **state)
+{
+	(void)state;
+	begin();
+	fill(VA, 12, false);
+	fill(VA + 0x1000, 12, false);
+	tlb.entry[0].rights.page_shift = 21;
+	tlb_invlpg(&tlb, &regs, mk_gva(VA + 0x5000));
+	assert_false(hit(VA, VMMU_R));
+	assert_true(hit(VA + 0x1000, VMMU_R));
+}
+
 static void a_cr3_load_keeps_global_pages(void **state)
 {
 	(void)state;
@@ -145,6 +159,7 @@ int main(void)
 		cmocka_unit_test(rights_are_checked_at_the_hit),
 		cmocka_unit_test(a_clean_page_is_not_written_from_the_tlb),
 		cmocka_unit_test(invlpg_drops_the_page_even_if_global),
+		cmocka_unit_test(invlpg_drops_all_parts_of_a_page),
 		cmocka_unit_test(a_cr3_load_keeps_global_pages),
 		cmocka_unit_test(pcids_keep_spaces_apart),
 		cmocka_unit_test(old_entries_are_replaced),
