@@ -1,0 +1,293 @@
+/*
+ * The differential test. Without options: TAP, a bounded number of random
+ * traces in every guest mode, and planted faults that must be found and
+ * shrunk. With options it is the tool to look into a failure:
+ *
+ *   diff --seed N --steps N --mode la57|4level|pae|32|off    one trace
+ *   diff --replay FILE                                       a trace's text
+ *   diff --seconds N                                         as long as that
+ *   diff --plant drop-flush|drop-tlb|drop-invlpg             a fault of ours
+ *   diff --print                                 the trace, without running it
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gen.h"
+#include "run.h"
+
+#define SECONDS_DEFAULT 55
+#define STEPS_DEFAULT	250
+/* A fault of ours must be found within so many traces, and its trace become
+ * so short; what is left is the slots and tables that reach the page. */
+#define PLANT_TRACES 400
+#define PLANT_SHORT  16
+
+struct options {
+	uint64_t seed;
+	bool has_seed, print;
+	struct gen_choice choice;
+	unsigned seconds;
+	enum plant plant;
+	const char *replay;
+};
+
+static unsigned tests, failures;
+
+static void tap(bool good, const char *text)
+{
+	tests++;
+	failures += !good;
+	printf("%sok %u - %s\n", good ? "" : "not ", tests, text);
+	fflush(stdout);
+}
+
+/* Writes the short trace where it can be replayed from. */
+static void report(struct trace *t, uint64_t seed, enum plant plant,
+		   const struct run_result *r)
+{
+	struct run_result last;
+	char name[64];
+	FILE *f;
+
+	printf("# seed %" PRIu64 ", step %u: %s\n", seed, r->step, r->sentence);
+	shrink(t, plant);
+	run_guarded(t, plant, &last);
+	snprintf(name, sizeof(name), "diff-%" PRIu64 ".trace", seed);
+	f = fopen(name, "w");
+	if (!f) {
+		perror(name);
+		return;
+	}
+	fprintf(f, "# %s\n", last.sentence);
+	trace_print(f, t, "");
+	fclose(f);
+	printf("# %u operations: %s\n# written to %s: diff --replay %s\n",
+	       t->count, last.sentence, name, name);
+}
+
+static bool try_seed(uint64_t seed, const struct options *o,
+		     struct run_result *r)
+{
+	struct trace t;
+
+	trace_init(&t);
+	gen_trace(&t, seed, &o->choice);
+	run_guarded(&t, o->plant, r);
+	if (r->failed)
+		report(&t, seed, o->plant, r);
+	trace_fini(&t);
+	return !r->failed;
+}
+
+static void add(struct run_result *sum, const struct run_result *r)
+{
+	sum->count.accesses += r->count.accesses;
+	sum->count.tlb_hits += r->count.tlb_hits;
+	sum->count.stale += r->count.stale;
+	sum->count.violations += r->count.violations;
+	sum->count.mmio += r->count.mmio;
+	sum->count.faults += r->count.faults;
+	sum->count.walks += r->count.walks;
+	sum->count.retries += r->count.retries;
+	sum->count.emulated += r->count.emulated;
+	sum->count.audits += r->count.audits;
+	sum->stats.mmu_recycled += r->stats.mmu_recycled;
+	sum->stats.pf_dirty += r->stats.pf_dirty;
+	sum->stats.pf_spurious += r->stats.pf_spurious;
+	for (unsigned i = 0; i <= PT_LEVELS_MAX; i++)
+		sum->stats.mapped[i] += r->stats.mapped[i];
+}
+
+static void print_counts(const struct run_result *r)
+{
+	printf("# accesses %" PRIu64 " (TLB %" PRIu64 ", stale %" PRIu64
+	       ", #PF %" PRIu64 ", MMIO %" PRIu64 "), walks %" PRIu64
+	       ", violations %" PRIu64 "\n",
+	       r->count.accesses, r->count.tlb_hits, r->count.stale,
+	       r->count.faults, r->count.mmio, r->count.walks,
+	       r->count.violations);
+	printf("# retries %" PRIu64 ", emulated %" PRIu64 ", recycled %" PRIu64
+	       ", dirty %" PRIu64 ", spurious %" PRIu64 ", mapped 4K %" PRIu64
+	       " 2M %" PRIu64 " 1G %" PRIu64 ", audits %" PRIu64 "\n",
+	       r->count.retries, r->count.emulated, r->stats.mmu_recycled,
+	       r->stats.pf_dirty, r->stats.pf_spurious, r->stats.mapped[1],
+	       r->stats.mapped[2], r->stats.mapped[3], r->count.audits);
+}
+
+/* Random traces of one mode until the time is over. */
+static void test_mode(const struct options *o, enum guest_mode mode,
+		      double seconds)
+{
+	struct options here = *o;
+	struct run_result sum = { .failed = false }, r;
+	uint64_t traces = 0;
+	struct timespec begin, now;
+	char text[80];
+	double spent;
+	bool good;
+
+	here.choice.mode = mode;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		good = try_seed(o->seed + traces++, &here, &r);
+		add(&sum, &r);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		spent = (double)(now.tv_sec - begin.tv_sec) +
+			1e-9 * (double)(now.tv_nsec - begin.tv_nsec);
+	} while (good && spent < seconds);
+	snprintf(text, sizeof(text), "%s: %" PRIu64 " traces of %u operations",
+		 mode_names[mode], traces, o->choice.steps);
+	tap(good, text);
+	print_counts(&sum);
+}
+
+/* A fault of ours must be found, and its trace become short. */
+static void test_plant(const struct options *o, enum plant plant)
+{
+	struct gen_choice choice = { .mode = MODE_4LEVEL, .steps = 250 };
+	struct run_result r = { .failed = false };
+	unsigned traces = 0;
+	struct trace t;
+	char text[120];
+
+	while (!r.failed && traces < PLANT_TRACES) {
+		trace_init(&t);
+		gen_trace(&t, o->seed + traces++, &choice);
+		run_guarded(&t, plant, &r);
+		if (!r.failed)
+			trace_fini(&t);
+	}
+	if (!r.failed) {
+		snprintf(text, sizeof(text), "planted %s is found",
+			 plant_names[plant]);
+		tap(false, text);
+		return;
+	}
+	shrink(&t, plant);
+	snprintf(
+		text, sizeof(text),
+		"planted %s is found by trace %u, and shrinks to %u operations",
+		plant_names[plant], traces, t.count);
+	tap(t.count <= PLANT_SHORT, text);
+	trace_print(stdout, &t, "# ");
+	trace_fini(&t);
+}
+
+static int test_all(const struct options *o)
+{
+	for (unsigned p = PLANT_NONE + 1; p < PLANT_COUNT; p++)
+		test_plant(o, (enum plant)p);
+	for (unsigned m = 0; m < MODE_COUNT; m++)
+		if (o->choice.mode == MODE_COUNT || o->choice.mode == m)
+			test_mode(o, (enum guest_mode)m,
+				  o->choice.mode == m
+					  ? o->seconds
+					  : (double)o->seconds / MODE_COUNT);
+	printf("1..%u\n", tests);
+	return failures != 0;
+}
+
+static int replay(const struct options *o)
+{
+	FILE *f = fopen(o->replay, "r");
+	struct run_result r;
+	struct trace t;
+	bool parsed;
+
+	if (!f) {
+		perror(o->replay);
+		return 2;
+	}
+	trace_init(&t);
+	parsed = trace_parse(f, &t);
+	fclose(f);
+	if (!parsed)
+		return 2;
+	run_trace(&t, o->plant, &r);
+	trace_fini(&t);
+	if (r.failed)
+		printf("operation %u: %s\n", r.step, r.sentence);
+	else
+		printf("no difference\n");
+	return r.failed;
+}
+
+static int one_seed(const struct options *o)
+{
+	struct run_result r;
+	struct trace t;
+
+	if (o->print) {
+		trace_init(&t);
+		gen_trace(&t, o->seed, &o->choice);
+		trace_print(stdout, &t, "");
+		trace_fini(&t);
+		return 0;
+	}
+	if (!try_seed(o->seed, o, &r))
+		return 1;
+	printf("no difference\n");
+	print_counts(&r);
+	return 0;
+}
+
+static unsigned name_index(const char *word, const char *const *names,
+			   unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!strcmp(word, names[i]))
+			return i;
+	fprintf(stderr, "diff: %s?\n", word);
+	exit(2);
+}
+
+static void parse(int argc, char **argv, struct options *o)
+{
+	static const struct option known[] = {
+		{ "seed", 1, NULL, 'r' },  { "steps", 1, NULL, 's' },
+		{ "mode", 1, NULL, 'm' },  { "seconds", 1, NULL, 't' },
+		{ "plant", 1, NULL, 'p' }, { "replay", 1, NULL, 'f' },
+		{ "print", 0, NULL, 'd' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (c == 'r') {
+			o->seed = strtoull(optarg, NULL, 0);
+			o->has_seed = true;
+		} else if (c == 's') {
+			o->choice.steps = (unsigned)strtoul(optarg, NULL, 0);
+		} else if (c == 'm') {
+			o->choice.mode = (enum guest_mode)name_index(
+				optarg, mode_names, MODE_COUNT);
+		} else if (c == 't') {
+			o->seconds = (unsigned)strtoul(optarg, NULL, 0);
+		} else if (c == 'p') {
+			o->plant = (enum plant)name_index(optarg, plant_names,
+							  PLANT_COUNT);
+		} else if (c == 'f') {
+			o->replay = optarg;
+		} else if (c == 'd') {
+			o->print = o->has_seed = true;
+		} else {
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .seed = 1,
+			     .choice = { .mode = MODE_COUNT,
+					 .steps = STEPS_DEFAULT },
+			     .seconds = SECONDS_DEFAULT };
+
+	parse(argc, argv, &o);
+	if (o.replay)
+		return replay(&o);
+	return o.has_seed ? one_seed(&o) : test_all(&o);
+}

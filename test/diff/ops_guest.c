@@ -1,0 +1,297 @@
+/*
+ * Operations of the guest: registers, flushes, accesses on hardware, and
+ * walks by the library, each judged by the oracle.
+ */
+#include "world.h"
+
+#include <string.h>
+
+#include "lab/smmu_regs.h"
+
+/* 1. Registers. */
+
+static void to_smmu(struct world *w)
+{
+	const struct vmmu_regs *r = &w->regs;
+
+	w->sregs = (struct smmu_regs){
+		.cr0 = r->cr0,
+		.cr3 = r->cr3,
+		.cr4 = r->cr4,
+		.efer = r->efer,
+		.pkru = r->pkru,
+		.pkrs = r->pkrs,
+		.maxphyaddr = w->features.maxphyaddr,
+		.has_pse36 = w->features.pse36,
+		.has_nx = w->features.nx,
+		.has_1g = w->features.gib_pages,
+		.pdpte_in_memory = w->features.pdptes_in_memory,
+	};
+	memcpy(w->sregs.pdpte, r->pdpte, sizeof(r->pdpte));
+}
+
+/* The registers that MOV to CR3 loads under PAE. Reserved bits would be #GP:
+ * they are cleared, so that every load succeeds. */
+static void load_pdptes(struct world *w)
+{
+	uint64_t valid = ((UINT64_C(1) << w->features.maxphyaddr) - 1) &
+			 ~UINT64_C(0x1e6);
+	gpa_t gpa = mk_gpa(w->regs.cr3 & 0xffffffe0);
+	const uint8_t *byte = truth_byte(w, gpa);
+
+	memset(w->regs.pdpte, 0, sizeof(w->regs.pdpte));
+	if (w->config.mode != MODE_PAE || w->features.pdptes_in_memory || !byte)
+		return;
+	memcpy(w->regs.pdpte, byte, sizeof(w->regs.pdpte));
+	for (unsigned i = 0; i < 4; i++)
+		w->regs.pdpte[i] &= valid;
+}
+
+static void set_cr3(struct world *w, uint64_t cr3)
+{
+	uint64_t width = (UINT64_C(1) << w->features.maxphyaddr) - 1;
+
+	if (w->config.mode < MODE_4LEVEL)
+		width = 0xffffffff;
+	w->regs.cr3 =
+		cr3 & width &
+		~(w->config.mode == MODE_PAE ? UINT64_C(31) : VMMU_PAGE_MASK);
+	load_pdptes(w);
+	to_smmu(w);
+	vmmu_cpu_set_regs(&w->cpu, &w->regs, &w->features);
+}
+
+/* The operands give what is free; the mode gives the rest. */
+bool op_registers(struct world *w, const struct op *op)
+{
+	uint64_t mode = w->config.mode;
+	struct vmmu_regs *r = &w->regs;
+
+	r->cr0 = VMMU_CR0_PE | (op->arg[0] & VMMU_CR0_WP) |
+		 (mode != MODE_OFF ? VMMU_CR0_PG : 0);
+	r->cr4 = op->arg[1] &
+		 (VMMU_CR4_PSE | VMMU_CR4_PGE | VMMU_CR4_SMEP | VMMU_CR4_SMAP);
+	if (mode >= MODE_PAE)
+		r->cr4 |= VMMU_CR4_PAE;
+	if (mode >= MODE_4LEVEL)
+		r->cr4 |= op->arg[1] & (VMMU_CR4_PKE | VMMU_CR4_PKS);
+	if (mode == MODE_LA57)
+		r->cr4 |= VMMU_CR4_LA57;
+	r->efer = w->features.nx ? op->arg[2] & VMMU_EFER_NXE : 0;
+	if (mode >= MODE_4LEVEL)
+		r->efer |= VMMU_EFER_LME | VMMU_EFER_LMA;
+	r->pkru = (uint32_t)op->arg[3];
+	r->pkrs = (uint32_t)op->arg[4];
+	set_cr3(w, r->cr3);
+	if (w->cpu.scheme->needs & (VMMU_NEEDS_CR_MODE | VMMU_NEEDS_CR3))
+		vmmu_cpu_flush(&w->cpu, VMMU_FLUSH_ALL);
+	if (w->plant != PLANT_DROP_INVLPG)
+		tlb_flush_all(&w->tlb);
+	history_flush_all(&w->history, &w->sregs);
+	return true;
+}
+
+bool op_cr3(struct world *w, const struct op *op)
+{
+	set_cr3(w, op->arg[0]);
+	if (w->cpu.scheme->needs & VMMU_NEEDS_CR3)
+		vmmu_cpu_flush(&w->cpu, VMMU_FLUSH_NON_GLOBAL);
+	if (w->plant != PLANT_DROP_INVLPG)
+		tlb_load_cr3(&w->tlb, &w->sregs, false);
+	history_load_cr3(&w->history, &w->sregs);
+	return true;
+}
+
+bool op_invlpg(struct world *w, const struct op *op)
+{
+	gva_t gva = mk_gva(op->arg[0]);
+
+	if (w->cpu.scheme->needs & VMMU_NEEDS_INVLPG)
+		vmmu_cpu_invalidate(&w->cpu, gva);
+	if (w->plant != PLANT_DROP_INVLPG)
+		tlb_invlpg(&w->tlb, &w->sregs, gva);
+	history_invlpg(&w->history, gva);
+	return true;
+}
+
+/* 2. Judging. */
+
+static bool same_place(const struct place *a, const struct place *b)
+{
+	if (a->where != b->where)
+		return false;
+	switch (a->where) {
+	case AT_MEMORY:
+		return a->hpa.v == b->hpa.v && a->gpa.v == b->gpa.v;
+	case AT_FAULT:
+		return a->error == b->error;
+	case AT_GP:
+		return true;
+	case AT_MMIO:
+	case AT_NO_TABLE:
+	case AT_RO_TABLE:
+		break;
+	}
+	return a->gpa.v == b->gpa.v;
+}
+
+static bool differ(struct world *w, const char *who, const struct place *got,
+		   const struct place *want)
+{
+	return world_fail(
+		w,
+		"%s: %s gpa %llx hpa %llx error %x, should be %s gpa "
+		"%llx hpa %llx error %x",
+		who, where_name(got->where), (unsigned long long)got->gpa.v,
+		(unsigned long long)got->hpa.v, got->error,
+		where_name(want->where), (unsigned long long)want->gpa.v,
+		(unsigned long long)want->hpa.v, want->error);
+}
+
+struct wanted {
+	struct world *w;
+	unsigned access;
+	const struct place *place;
+};
+
+/* Does this outcome of the allowed set, through the slots and the backing of
+ * now, end where hardware did? */
+static bool is_wanted(void *ctx, const struct smmu_result *r)
+{
+	struct wanted *wanted = ctx;
+	struct truth_slot *t = truth_find(wanted->w, r->gpa);
+	hpa_t hpa;
+
+	if (r->outcome != SMMU_OK || r->gpa.v != wanted->place->gpa.v || !t)
+		return false;
+	if ((wanted->access & VMMU_W) && (t->slot.flags & VMMU_SLOT_READ_ONLY))
+		return false;
+	return lab_host_peek(&wanted->w->host, vmmu_slot_hva(&t->slot, r->gpa),
+			     &hpa) &&
+	       hpa.v == wanted->place->hpa.v;
+}
+
+/* From the TLB: what the tables say now, or what they may be taken to say
+ * since the last flush. */
+static bool judge_cached(struct world *w, gva_t gva, unsigned access,
+			 const struct place *got)
+{
+	struct wanted wanted = { .w = w, .access = access, .place = got };
+	struct smmu_mem mem = truth_mem(w);
+	struct smmu_result r;
+	struct place now;
+
+	smmu_access(&w->sregs, &mem, gva, access, 0, &r);
+	if (is_wanted(&wanted, &r))
+		return true;
+	w->count.stale++;
+	if (history_allows(&w->history, &w->sregs, &mem, gva, access, is_wanted,
+			   &wanted))
+		return true;
+	now = (struct place){ .where = AT_MEMORY, .gpa = r.gpa };
+	return differ(w, "stale beyond what a TLB may be", got, &now);
+}
+
+static bool judge_walked(struct world *w, gva_t gva, unsigned access,
+			 const struct place *got)
+{
+	struct smmu_result r;
+	struct place want = oracle_access(w, gva, access, SMMU_UPDATE, &r);
+
+	return same_place(got, &want) || differ(w, "hardware", got, &want);
+}
+
+static void store(struct world *w, const struct place *p, uint64_t value)
+{
+	struct truth_slot *t = truth_find(w, p->gpa);
+	uint8_t *byte = lab_host_ptr(&w->host, p->hpa);
+
+	*byte = (uint8_t)value;
+	truth_store(w, vmmu_slot_hva(&t->slot, p->gpa), 1, value);
+	truth_mark(w, p->gpa);
+}
+
+/* 3. Accesses. */
+
+/* Exactly one of R, W, X, whatever the trace says. */
+static unsigned sane_access(uint64_t arg)
+{
+	unsigned kind = arg & VMMU_W ? VMMU_W : arg & VMMU_X ? VMMU_X : VMMU_R;
+
+	return kind | (arg & (VMMU_U | VMMU_IMPLICIT | VMMU_AC));
+}
+
+static gva_t sane_gva(const struct world *w, uint64_t arg)
+{
+	return mk_gva(w->config.mode < MODE_4LEVEL ? arg & 0xffffffff : arg);
+}
+
+bool op_access(struct world *w, const struct op *op)
+{
+	gva_t gva = sane_gva(w, op->arg[0]);
+	unsigned access = sane_access(op->arg[1]);
+	struct hw_done done;
+
+	w->count.accesses++;
+	if (!hw_access(w, gva, access, op->arg[3] & 1, &done))
+		return false;
+	if (done.from_tlb ? !judge_cached(w, gva, access, &done.place)
+			  : !judge_walked(w, gva, access, &done.place))
+		return false;
+	if (done.place.where == AT_MEMORY && (access & VMMU_W))
+		store(w, &done.place, op->arg[2]);
+	w->count.mmio += done.place.where == AT_MMIO;
+	w->count.faults += done.place.where == AT_FAULT;
+	return true;
+}
+
+static unsigned perms_of(const struct smmu_result *r)
+{
+	return VMMU_R | (r->write ? VMMU_W : 0) | (r->exec ? VMMU_X : 0) |
+	       (r->user ? VMMU_U : 0);
+}
+
+static bool same_details(struct world *w, const struct vmmu_gwalk *walk,
+			 const struct smmu_result *r)
+{
+	if (!(w->regs.cr0 & VMMU_CR0_PG))
+		return true;
+	if (walk->page_shift != r->page_shift)
+		return world_fail(w, "walk: page shift %u, should be %u",
+				  walk->page_shift, r->page_shift);
+	if (walk->perms != perms_of(r))
+		return world_fail(w, "walk: permissions %x, should be %x",
+				  walk->perms, perms_of(r));
+	if (walk->global != r->global || walk->dirty != r->dirty)
+		return world_fail(w, "walk: G %d D %d, should be %d %d",
+				  walk->global, walk->dirty, r->global,
+				  r->dirty);
+	if (walk->entry != r->used[r->used_count - 1].value ||
+	    walk->table.v != r->entry_gpa.v)
+		return world_fail(w, "walk: entry %llx at %llx, not %llx",
+				  (unsigned long long)walk->entry,
+				  (unsigned long long)walk->table.v,
+				  (unsigned long long)r->entry_gpa.v);
+	return true;
+}
+
+bool op_walk(struct world *w, const struct op *op)
+{
+	gva_t gva = sane_gva(w, op->arg[0]);
+	unsigned access = sane_access(op->arg[1]);
+	bool peek = op->arg[2] & 1;
+	struct place got, want;
+	struct vmmu_gwalk walk;
+	struct smmu_result r;
+
+	w->count.walks++;
+	if (!soft_access(w, gva, access, peek ? VMMU_GWALK_PEEK : 0, &walk,
+			 &got))
+		return false;
+	want = oracle_access(w, gva, access, peek ? 0 : SMMU_UPDATE, &r);
+	if (!same_place(&got, &want))
+		return differ(w, "walk", &got, &want);
+	if (got.where == AT_MEMORY && (access & VMMU_W))
+		truth_mark(w, got.gpa); /* the accessor gave it for writing */
+	return r.outcome != SMMU_OK || same_details(w, &walk, &r);
+}
