@@ -1,0 +1,35 @@
+# Everything that is tested. Other fragments append their own:
+#   CHECK_TAP  programs that speak TAP     CHECK_MAKE  targets that must succeed
+CHECK_TAP  += $(UNIT_BIN)
+CHECK_MAKE += format-check
+
+# The boots: slow ones first, so that the two jobs end together.
+BOOT_TESTS := $(wildcard test/boot/*.t)
+CHECK_TAP  += $(BOOT_TESTS)
+export KERNEL
+export BUILD := $(O)
+
+# Named in recipes alone: the other fragments are read after this one.
+check: ## all tests; the last line counts them
+	@$(MAKE) --no-print-directory deps-check
+	@$(MAKE) --no-print-directory -j2 all $(KERNEL) \
+	 $(filter $(O)/%,$(CHECK_TAP))
+	@tools/check.pl --jobs 2 $(CHECK_MAKE:%=--make %) $(CHECK_TAP)
+
+boot: all $(KERNEL) ## the boots of guests and the command's tests alone
+	@tools/check.pl --jobs 2 $(BOOT_TESTS)
+
+# Formatting of everything that git knows.
+FORMATTED = $(shell git ls-files '*.c' '*.h')
+format-check: ## is the code formatted as .clang-format says?
+	@clang-format --dry-run -Werror $(FORMATTED)
+format:
+	clang-format -i $(FORMATTED)
+
+SOAK_BOOTS ?= 20
+soak: all $(KERNEL) ## boot the stock kernel 20 times under each scheme
+	@tools/soak.sh $(O) $(KERNEL) $(SOAK_BOOTS) $(filter-out none,$(SCHEMES))
+
+clean: ## remove what was built, but not the downloaded kernel
+	@find $(O) -mindepth 1 -maxdepth 1 ! -name kernel -exec rm -rf {} +
+.PHONY: check boot format-check format soak clean

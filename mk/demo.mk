@@ -1,0 +1,8 @@
+# The schemes that guests can be booted under, in this one place.
+SCHEMES := none nested
+
+demo: ## install, build, boot a stock kernel under each scheme, compare
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all $(KERNEL)
+	@tools/demo.sh $(O) $(KERNEL) $(SCHEMES)
+.PHONY: demo

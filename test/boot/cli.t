@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# What the command says when it cannot do what it was asked: one sentence
+# that names the cause, and a status that tells the kinds apart.
+. "$(dirname "$0")/tap.sh"
+
+# refuses STATUS PATTERN WORDS...
+refuses() {
+	local want=$1 pattern=$2
+	shift 2
+	vmmu "$@"
+	is "vmmu $*: status" "$status" "$want"
+	like "vmmu $*: sentence" "$sentence" "$pattern"
+}
+
+hello=$BUILD/guest/hello.elf
+
+vmmu --version
+like "--version" "$output" '^vmmu [0-9]+\.[0-9]+\.[0-9]+$'
+vmmu --help
+is "--help succeeds" "$status" 0
+like "--help lists run" "$output" 'run +boot a guest'
+vmmu run --help
+is "run --help succeeds" "$status" 0
+like "run --help lists --kernel" "$output" '--kernel=FILE'
+
+refuses 2 "^vmmu: no command"
+refuses 2 "^vmmu: 'fly' is not a command" fly
+refuses 2 "unrecognized option '--fly'" run --kernel "$hello" --fly
+refuses 2 "option '--memory' requires an argument" run --memory
+refuses 2 "^vmmu: 'word' is not an option" run --kernel "$hello" word
+refuses 2 "^vmmu: --kernel FILE is missing" run
+refuses 2 "^vmmu: --memory lots is not a size" run --memory lots
+refuses 2 "^vmmu: --memory 512 lacks a unit" run --memory 512
+refuses 2 "^vmmu: --memory 5X has a unit" run --memory 5X
+refuses 2 "^vmmu: --memory 5MB has a unit" run --memory 5MB
+refuses 2 "^vmmu: --memory -5M is not a size" run --memory -5M
+refuses 2 "^vmmu: --memory 1M is out of range" run --memory 1M
+refuses 2 "^vmmu: --memory 99999999T is more" run --memory 99999999T
+refuses 2 "^vmmu: --memory 65537K is not a whole" run --memory 65537K
+refuses 2 "^vmmu: --cpus two is not a whole number" run --cpus two
+refuses 2 "^vmmu: --cpus 0 is out of range" run --cpus 0
+refuses 2 "^vmmu: --cpus 2 is not offered" run --cpus 2
+refuses 2 "^vmmu: --timeout 1.5 is not a whole" run --timeout 1.5
+refuses 2 "^vmmu: --machine pdp11 is not a machine" run --machine pdp11
+refuses 2 "^vmmu: --mmu magic is not a scheme" run --mmu magic
+refuses 2 "^vmmu: --set word is not of the form" run --set word
+refuses 2 "^vmmu: --set a=b c holds a blank" run --set "a=b c"
+refuses 2 "^vmmu: --icount needs --machine tcg" \
+	run --kernel "$hello" --icount --machine kvm
+refuses 2 "^vmmu: vmmu extract needs two files" extract one
+
+bare=(run --mmu none --kernel "$hello")
+refuses 4 "^vmmu: /no/such: no such file$" run --mmu none --kernel /no/such
+refuses 4 "^vmmu: /: not a regular file$" run --mmu none --kernel /
+refuses 4 "^vmmu: /etc/passwd: not a kernel" \
+	run --mmu none --kernel /etc/passwd
+refuses 4 "^vmmu: /no/such: no such file$" "${bare[@]}" --initrd /no/such
+refuses 4 "^vmmu: no-qemu is not installed: .*apt-get install qemu" \
+	"${bare[@]}" --qemu no-qemu
+refuses 4 "^vmmu: not enough memory: the guest needs [0-9]+ MiB" \
+	"${bare[@]}" --memory 1T
+refuses 4 "^vmmu: /no/such: no such file$" \
+	run --kernel "$hello" --hypervisor /no/such
+refuses 4 "^vmmu: QEMU did not start: " "${bare[@]}" --qemu /bin/false
+refuses 4 "^vmmu: /no/dir/log: cannot be written" \
+	"${bare[@]}" --log /no/dir/log
+refuses 4 "^vmmu: /etc/passwd: not a bzImage" \
+	extract /etc/passwd "$scratch/out"
+
+# A truncated kernel is found out before anything starts.
+head -c 2000000 "$KERNEL" >"$scratch/short"
+refuses 4 "short: the kernel inside this bzImage is cut short" \
+	run --kernel "$scratch/short" --hypervisor "$hello"
+
+# A guest that never ends: Linux without a console or an init to power off.
+vmmu run --mmu none --kernel "$KERNEL" --timeout 1 --stats "$scratch/stats"
+is "a timeout's status" "$status" 8
+is "a timeout's sentence" "$sentence" \
+	"vmmu: the guest did not end within 1 seconds"
+is "a timeout's report" "$(stat .end.how)" killed
+
+# An image that boots and dies instead of the hypervisor.
+vmmu run --kernel "$hello" --hypervisor "$BUILD/guest/triple.elf"
+is "a dead hypervisor's status" "$status" 10
+like "a dead hypervisor's sentence" "$sentence" \
+	"vmmu: the hypervisor died of a triple fault"
+vmmu run --kernel "$hello" --hypervisor "$hello"
+is "a silent hypervisor's status" "$status" 10
+like "a silent hypervisor's sentence" "$sentence" \
+	"vmmu: the hypervisor died without a report"
+
+# Standard output that nobody reads ends the guest.
+"$BUILD/vmmu" run --mmu none --kernel "$KERNEL" --append console=ttyS0 \
+	--timeout 60 </dev/null 2>"$scratch/sentence" | head -c 100 >/dev/null
+like "a closed output's sentence" "$(cat "$scratch/sentence")" \
+	"standard output takes no more"
+
+# Signals end it too, and QEMU with it.
+"$BUILD/vmmu" run --mmu none --kernel "$KERNEL" --append console=ttyS0 \
+	</dev/null >/dev/null 2>"$scratch/sentence" &
+pid=$!
+sleep 1
+child=$(cat /proc/$pid/task/$pid/children)
+kill -TERM $pid
+wait $pid
+is "a signal's status" "$?" 143
+like "a signal's sentence" "$(cat "$scratch/sentence")" \
+	"^vmmu: a signal ended the guest"
+sleep 0.2
+ok "QEMU is gone after it" test ! -e "/proc/${child// /}"
+finish

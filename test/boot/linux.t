@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# The stock Debian kernel, bare and nested: boots without a complaint that
+# the bare machine does not bring out, does its work, powers off.
+. "$(dirname "$0")/tap.sh"
+
+APPEND="console=ttyS0"
+export APPEND
+dir=$scratch/boot
+
+boot() {
+	tools/boot-scheme.sh "$1" "$dir" "$BUILD" "$KERNEL" \
+		>/dev/null 2>"$scratch/errors"
+	is "$1: status" "$?" 0
+	is "$1: no sentence" "$(cat "$scratch/errors")" ""
+	is "$1: how" "$(jq -r .end.how "$dir/$1.json")" poweroff
+	is "$1: the workload is done" \
+		"$(jq -c 'select(.done)' "$dir/$1.rows")" \
+		'{"done":true,"failures":0}'
+	is "$1: rows" "$(jq -r 'select(.row and .ok) | .row' "$dir/$1.rows" |
+		wc -l)" 16
+	ok "$1: the kernel powers down" grep -q "reboot: Power down" \
+		"$dir/$1.console"
+}
+
+# Lines that sound like trouble, without their times and numbers.
+complaints() {
+	sed -n 's/^\[ *[0-9.]*\] //p' "$dir/$1.console" |
+		grep -iE 'warn|bug|error|fail|oops|call trace|unable|lockup|stall|panic|invalid|unchecked|bogus|deadlock|taint|broken|disabl.*due|not ' |
+		sed 's/[0-9]\+/N/g' | sort -u
+}
+
+no_new_complaints() {
+	comm -13 <(complaints none) <(complaints "$1") >"$scratch/new"
+	cat "$scratch/new"
+	[ ! -s "$scratch/new" ]
+}
+
+at_most() {
+	echo "$1 at most $2"
+	[ "$1" -le "$2" ]
+}
+
+boot none
+boot nested
+ok "nested: no complaint that none has not" no_new_complaints nested
+
+json=$dir/nested.json
+is "nested: the scheme" "$(jq -r .mmu "$json")" nested
+is "nested: the format" "$(jq -r .format "$json")" npt
+is "nested: the engine" "$(jq -r .engine "$json")" svm
+ok "nested: violations" at_most "$(jq .memory.violations "$json")" 128
+ok "nested: faults that map" at_most "$(jq .memory.pf_fixed "$json")" 128
+ok "nested: exits add up" jq -e \
+	'(.exits | del(.total) | add) == .exits.total' "$json"
+ok "nested: exits there are" jq -e '.exits.total > 0' "$json"
+ok "nested: memory is mapped" jq -e \
+	'.mapped["4k"] * 4096 + .mapped["2m"] * 2097152 +
+	 .mapped["1g"] * 1073741824 >= 500 * 1048576' "$json"
+ok "nested: no more memory than was asked" jq -e \
+	'.memory_given <= 536870912' "$json"
+
+# Counted instructions repeat to the last one.
+again() {
+	cp "$dir/nested.rows" "$scratch/first"
+	tools/boot-scheme.sh nested "$dir" "$BUILD" "$KERNEL" >/dev/null 2>&1
+	diff "$scratch/first" "$dir/nested.rows"
+}
+ok "nested: a second run counts the same" again
+finish

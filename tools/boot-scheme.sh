@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Boots the guest image once under one scheme, counting instructions, and
+# leaves DIR/SCHEME.console, .json (statistics) and .rows (the guest's own
+# lines, as JSON). Shows what it is at when standard error is a terminal.
+# Usage: boot-scheme.sh SCHEME DIR BUILD KERNEL
+# The environment's TIMEOUT (seconds) bounds it.
+set -uo pipefail
+
+scheme=$1 dir=$2 build=$3 kernel=$4
+out=$dir/$scheme
+mkdir -p "$dir"
+rm -f "$out".*
+: >"$out.rows"
+
+progress() {
+	[ ! -t 2 ] || printf '\r\033[K%s' "$1" >&2
+}
+
+progress "$scheme: booting"
+"$build/vmmu" run --mmu "$scheme" --icount --kernel "$kernel" \
+	--initrd "$build/guest/initrd.cpio.gz" \
+	--append "console=ttyS0 ${APPEND-quiet}" --timeout "${TIMEOUT:-180}" \
+	--stats "$out.json" --log "$out.log" </dev/null 2>"$out.errors" |
+	tr -d '\r' | tee "$out.console" | sed -un 's/^@vmmu //p' |
+	while read -r line; do
+		echo "$line" >>"$out.rows"
+		progress "$scheme: $line"
+	done
+status=${PIPESTATUS[0]}
+progress ""
+cat "$out.errors" >&2
+exit "$status"

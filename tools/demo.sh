@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Boots the stock kernel under each scheme and prints a table: a row for each
+# boot as it finishes, then the guest's workload under all of them.
+# Usage: demo.sh BUILD KERNEL SCHEME...
+set -uo pipefail
+
+build=$1 kernel=$2
+shift 2
+dir=$build/demo
+failed=0
+
+# Millions with one decimal, and thousands parted by commas.
+million() {
+	awk -v n="$1" 'BEGIN { printf "%.1f", n / 1e6 }'
+}
+
+# The value at a jq path of the statistics, or "-" where there is none.
+stat() {
+	jq -r "if .mmu == \"none\" then \"-\" else ($2) // \"-\" end" \
+		"$dir/$1.json" 2>/dev/null || echo -
+}
+
+verdict() {
+	jq -rs 'map(select(.row)) as $rows |
+		([$rows[] | select(.ok)] | length) as $good |
+		if (map(select(.done)) | length) == 0 then "cut short"
+		else "\($good) of \($rows | length) rows ok" end' \
+		"$dir/$1.rows" 2>/dev/null || echo "never began"
+}
+
+head_format='%-8s %10s %10s %10s %8s %8s %8s %9s  %s\n'
+
+boot_row() {
+	local scheme=$1 result=$2 boot
+	boot=$(jq -rs 'map(.boot_tsc // empty)[0] // empty' \
+		"$dir/$scheme.rows" 2>/dev/null)
+	printf "$head_format" "$scheme" "$([ -z "$boot" ] && echo - ||
+		million "$boot")" "$(stat "$scheme" .exits.total)" \
+		"$(stat "$scheme" .memory.violations)" \
+		"$(stat "$scheme" '.mapped["4k"]')" \
+		"$(stat "$scheme" '.mapped["2m"]')" \
+		"$(stat "$scheme" '.mapped["1g"]')" \
+		"$(stat "$scheme" '.table_pages_peak * 4')" "$result"
+}
+
+good_rows() {
+	jq -es 'any(.[]; .done and .failures == 0)' "$dir/$1.rows" \
+		>/dev/null 2>&1
+}
+
+echo "Stock Linux ($(basename "$(readlink -f "$kernel")")), 512 MiB," \
+	"one processor, instructions counted:"
+echo
+printf "$head_format" scheme "boot (M)" exits violations "4K" "2M" "1G" \
+	"table KiB" workload
+for scheme in "$@"; do
+	if tools/boot-scheme.sh "$scheme" "$dir" "$build" "$kernel" &&
+		good_rows "$scheme"; then
+		boot_row "$scheme" "$(verdict "$scheme")"
+	else
+		failed=$((failed + 1))
+		boot_row "$scheme" "FAILED: $(verdict "$scheme")"
+	fi
+done
+
+# One line a row of the workload, one column a scheme.
+echo
+printf '%-12s' "workload"
+printf '%14s' "$@"
+echo "   (instructions per operation)"
+for row in $(jq -r '.row // empty' "$dir/$1.rows" 2>/dev/null); do
+	printf '%-12s' "$row"
+	for scheme in "$@"; do
+		printf '%14s' "$(jq -rs --arg row "$row" \
+			'map(select(.row == $row))[0] | if . == null then "-"
+			 elif .ok then .per_op else "WRONG" end' \
+			"$dir/$scheme.rows" 2>/dev/null || echo -)"
+	done
+	echo
+done
+echo
+if [ "$failed" != 0 ]; then
+	echo "$failed of $# boots failed; their consoles are in $dir"
+	exit 1
+fi
+echo "boot: millions of instructions until the guest's init began."
