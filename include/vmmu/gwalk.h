@@ -32,18 +32,23 @@ struct vmmu_gwalk {
 	uint64_t entry;	    /* that entry, as read (A/D as now set) */
 	uint8_t level;	    /* its level; 0: paging is off */
 	uint8_t perms;	    /* VMMU_RWXU that all levels grant together */
-	uint8_t page_shift; /* log2 of the guest page: 12, 21, 22, 30 */
+	uint8_t page_shift; /* log2 of the page's size: 12, 21, 22, 30 */
 	bool dirty;	    /* the leaf's D is set */
 	bool global;	    /* the leaf's G is set and CR4.PGE too */
 	uint8_t pkey;
-	uint32_t error_code;		 /* VMMU_PF_*, with FAULT */
-	gpa_t tables[PT_LEVELS_MAX + 1]; /* [level]: table read there */
+	uint32_t error_code; /* VMMU_PF_*, with FAULT */
+	/* [l]: the table that was read at level l, for the levels from the
+	 * root's down to `level`; the others are left as they were. */
+	gpa_t tables[PT_LEVELS_MAX + 1];
 };
 
 /* Walks for one access. The TLB's freedom is the caller's: this reads memory
- * anew each time. A and D are set by compare-and-swap, as SDM 3A 4.8 says:
- * A in every entry used, D in the leaf, for a write, only when the access is
- * allowed; if an entry changes under the swap the walk starts again. */
+ * anew each time. A and D are set by compare-and-swap, as SDM 3A 4.8 says: A
+ * in each entry that refers to a table as soon as it was used, as hardware
+ * does, so also when the access turns out to be forbidden; A, and D for a
+ * write, in the entry that maps the page only when the access is allowed. If
+ * an entry changes under the swap the walk starts again; if that goes on and
+ * on, NOT_NOW. */
 enum vmmu_gwalk_status vmmu_gwalk(struct vmmu_gmem *mem,
 				  const struct vmmu_mode *mode, gva_t gva,
 				  unsigned access, unsigned flags,

@@ -63,19 +63,26 @@ struct vmmu_mode {
 	struct vmmu_features features;
 	uint8_t levels; /* level of the table that root refers to */
 	uint8_t entry_size;
-	uint8_t va_bits; /* 32, 48 or 57: canonical above that, or 32-bit */
+	uint8_t va_bits; /* 32, 48 or 57 */
 	bool pdptes;	 /* PAE: start at regs.pdpte[gva >> 30] */
-	bool pse36;
-	bool pku, pks; /* protection keys are looked at */
-	bool has_nx;
+	bool pku, pks;	 /* protection keys are looked at */
 	bool error_i;	 /* fetches set I in error codes: NXE or SMEP */
 	uint64_t root;	 /* gpa of the root table */
-	uint64_t invert; /* entry bits that forbid when set: NX */
+	uint64_t global; /* a leaf's G bit, where CR4.PGE is set */
+	/* A gva is canonical when (gva + add) & mask is 0. */
+	uint64_t canonical_add, canonical_mask;
 	/* Bit p of forbids[a] is set when an access a is a fault on a page
 	 * whose table entries together grant p. p: VMMU_RWXU set, 0 .. 15;
 	 * a: the access shifted right by one (W X U IMPLICIT AC), 0 .. 31. */
 	uint16_t forbids[32];
 	struct vmmu_mode_level level[PT_LEVELS_MAX + 1];
+
+	/* For the straight way down of long mode, see gwalk.c. Of an entry
+	 * with the bits of `flip` inverted, a set bit is one that withholds;
+	 * it is plain, nothing is to be done about it but to use it, when no
+	 * bit of these is set. [1]: of a leaf that is written to. */
+	bool straight;
+	uint64_t flip, plain_table, plain_leaf[2];
 };
 
 /* Computes all of *mode. Never fails: what the architecture would refuse on
@@ -83,8 +90,16 @@ struct vmmu_mode {
 void vmmu_mode_set(struct vmmu_mode *mode, const struct vmmu_regs *regs,
 		   const struct vmmu_features *features);
 
+/* The same mode with another CR3 (and PDPTEs, which only PAE looks at): what
+ * a task switch changes, without computing the rest again. */
+void vmmu_mode_set_root(struct vmmu_mode *mode, uint64_t cr3,
+			const uint64_t pdpte[4]);
+
 /* True when the gva is canonical in this mode (always, outside long mode). */
-bool vmmu_mode_canonical(const struct vmmu_mode *mode, gva_t gva);
+static inline bool vmmu_mode_canonical(const struct vmmu_mode *mode, gva_t gva)
+{
+	return !((gva.v + mode->canonical_add) & mode->canonical_mask);
+}
 
 /* PAE: true when no reserved bit is set in these four PDPTEs; loading CR3
  * with false is #GP: SDM 3A 4.4.1. */

@@ -72,8 +72,10 @@ struct vmmu_slots {
 	struct vmmu_slot *slot;
 	uint32_t count;
 	uint32_t capacity;
-	/* The search for so many slots: lib/mem/slots_search.h. */
-	const struct vmmu_slot *(*find)(const struct vmmu_slots *s, gfn_t gfn);
+	/* The search among so many slots: lib/mem/slots_search.c. The answer
+	 * is the only slot that can hold the gpa; does it? */
+	const struct vmmu_slot *(*nearest)(const struct vmmu_slots *s,
+					   uint64_t gpa);
 	uint64_t generation; /* goes up with every change */
 	struct vmmu_slot_listener *listeners;
 };
@@ -91,11 +93,15 @@ enum vmmu_slot_error vmmu_slots_set(struct vmmu_slots *s,
 				    const struct vmmu_slot *want);
 
 /* The slot that holds this frame, or NULL: no memory there (MMIO). As in
- * gfn_gpa, a frame number has 52 bits. */
+ * gfn_gpa, a frame number has 52 bits. The last question is inline because
+ * vmmu_slot_hva begins with the same subtraction. */
 static inline const struct vmmu_slot *vmmu_slots_find(
 	const struct vmmu_slots *s, gfn_t gfn)
 {
-	return s->find(s, gfn);
+	uint64_t gpa = gfn_gpa(gfn).v;
+	const struct vmmu_slot *slot = s->nearest(s, gpa);
+
+	return gpa - slot->gpa.v < slot->size ? slot : NULL;
 }
 
 /* The slot with this id, or NULL. */

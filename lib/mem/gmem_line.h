@@ -21,12 +21,14 @@ static inline bool gmem_is_current(const struct vmmu_gmem *m)
 	return m->generation == m->slots->generation;
 }
 
-/* The frame that begins at gpa (aligned), or NULL when it is not cached. */
-static inline uint8_t *gmem_hit(struct vmmu_gmem *m, uint64_t gpa)
+/* The frame that begins at gpa (aligned), if it is cached. */
+static inline bool gmem_hit(struct vmmu_gmem *m, uint64_t gpa,
+			    const uint8_t **page)
 {
 	struct vmmu_gmem_line *line = gmem_line(m, gpa);
 
-	return line->tag == gpa ? line->read : NULL;
+	*page = line->read;
+	return line->tag == gpa;
 }
 
 #endif

@@ -11,9 +11,9 @@
  *   begins slot[at + 8] at or below gpa?  then at += 8
  *   begins slot[at + 4] at or below gpa?  then at += 4   ... + 2, + 1
  *
- * and then one question is left: does the gpa lie below that slot's end? Up
- * to the next power of two the array is padded with empty slots at the highest
- * gpa, which no address reaches.
+ * and then one question is left, vmmu_slots_find's: does the gpa lie below that
+ * slot's end? Up to the next power of two the array is padded with empty slots
+ * at the highest gpa, which no address reaches.
  *
  * Each depth has its own straight-line function. Which one fits is settled
  * when the slots change, not each time they are searched.
@@ -33,12 +33,6 @@ static inline const struct vmmu_slot *step(const struct vmmu_slot *at,
 	return (const struct vmmu_slot *)(reached ? go : stay);
 }
 
-static inline const struct vmmu_slot *holds(const struct vmmu_slot *at,
-					    uint64_t gpa)
-{
-	return gpa - at->gpa.v < at->size ? at : NULL;
-}
-
 /* Two steps, of 2 * quarter and quarter; four, down to a sixteenth. */
 static inline const struct vmmu_slot *step2(const struct vmmu_slot *at,
 					    unsigned quarter, uint64_t gpa)
@@ -52,76 +46,65 @@ static inline const struct vmmu_slot *step4(const struct vmmu_slot *at,
 	return step2(step2(at, 4 * sixteenth, gpa), sixteenth, gpa);
 }
 
-static const struct vmmu_slot *find_1(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_1(const struct vmmu_slots *s,
+					 uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(s->slot, gpa);
+	(void)gpa;
+	return s->slot;
 }
 
-static const struct vmmu_slot *find_2(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_2(const struct vmmu_slots *s,
+					 uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step(s->slot, 1, gpa), gpa);
+	return step(s->slot, 1, gpa);
 }
 
-static const struct vmmu_slot *find_4(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_4(const struct vmmu_slots *s,
+					 uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step2(s->slot, 1, gpa), gpa);
+	return step2(s->slot, 1, gpa);
 }
 
-static const struct vmmu_slot *find_8(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_8(const struct vmmu_slots *s,
+					 uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step2(step(s->slot, 4, gpa), 1, gpa), gpa);
+	return step2(step(s->slot, 4, gpa), 1, gpa);
 }
 
-static const struct vmmu_slot *find_16(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_16(const struct vmmu_slots *s,
+					  uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step4(s->slot, 1, gpa), gpa);
+	return step4(s->slot, 1, gpa);
 }
 
-static const struct vmmu_slot *find_32(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_32(const struct vmmu_slots *s,
+					  uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step4(step(s->slot, 16, gpa), 1, gpa), gpa);
+	return step4(step(s->slot, 16, gpa), 1, gpa);
 }
 
-static const struct vmmu_slot *find_64(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_64(const struct vmmu_slots *s,
+					  uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step4(step2(s->slot, 16, gpa), 1, gpa), gpa);
+	return step4(step2(s->slot, 16, gpa), 1, gpa);
 }
 
-static const struct vmmu_slot *find_128(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_128(const struct vmmu_slots *s,
+					   uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step4(step2(step(s->slot, 64, gpa), 16, gpa), 1, gpa),
-		     gpa);
+	return step4(step2(step(s->slot, 64, gpa), 16, gpa), 1, gpa);
 }
 
-static const struct vmmu_slot *find_256(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_256(const struct vmmu_slots *s,
+					   uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step4(step4(s->slot, 16, gpa), 1, gpa), gpa);
+	return step4(step4(s->slot, 16, gpa), 1, gpa);
 }
 
-static const struct vmmu_slot *find_512(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_512(const struct vmmu_slots *s,
+					   uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
-
-	return holds(step4(step4(step(s->slot, 256, gpa), 16, gpa), 1, gpa),
-		     gpa);
+	return step4(step4(step(s->slot, 256, gpa), 16, gpa), 1, gpa);
 }
 
 /* The next power of two, at least 1: an empty set still has a slot[0]. */
@@ -144,15 +127,15 @@ uint32_t slots_search_capacity(uint32_t capacity)
 }
 
 /* Any number of slots. */
-static const struct vmmu_slot *find_many(const struct vmmu_slots *s, gfn_t gfn)
+static const struct vmmu_slot *nearest_many(const struct vmmu_slots *s,
+					    uint64_t gpa)
 {
-	uint64_t gpa = gfn_gpa(gfn).v;
 	const struct vmmu_slot *at = s->slot;
 	unsigned half = padded_count(s->count) / 2;
 
 	for (; half; half /= 2)
 		at = step(at, half, gpa);
-	return holds(at, gpa);
+	return at;
 }
 
 void slots_search_prepare(struct vmmu_slots *s)
@@ -163,36 +146,36 @@ void slots_search_prepare(struct vmmu_slots *s)
 		s->slot[i] = (struct vmmu_slot){ .gpa = mk_gpa(UINT64_MAX) };
 	switch (padded) {
 	case 1:
-		s->find = find_1;
+		s->nearest = nearest_1;
 		break;
 	case 2:
-		s->find = find_2;
+		s->nearest = nearest_2;
 		break;
 	case 4:
-		s->find = find_4;
+		s->nearest = nearest_4;
 		break;
 	case 8:
-		s->find = find_8;
+		s->nearest = nearest_8;
 		break;
 	case 16:
-		s->find = find_16;
+		s->nearest = nearest_16;
 		break;
 	case 32:
-		s->find = find_32;
+		s->nearest = nearest_32;
 		break;
 	case 64:
-		s->find = find_64;
+		s->nearest = nearest_64;
 		break;
 	case 128:
-		s->find = find_128;
+		s->nearest = nearest_128;
 		break;
 	case 256:
-		s->find = find_256;
+		s->nearest = nearest_256;
 		break;
 	case 512:
-		s->find = find_512;
+		s->nearest = nearest_512;
 		break;
 	default:
-		s->find = find_many;
+		s->nearest = nearest_many;
 	}
 }

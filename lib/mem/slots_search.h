@@ -7,7 +7,7 @@
 /* The largest number of slots that an array of `capacity` serves. */
 uint32_t slots_search_capacity(uint32_t capacity);
 
-/* After any change of s->slot or s->count: pads, and sets s->find. */
+/* After any change of s->slot or s->count: pads, and sets s->nearest. */
 void slots_search_prepare(struct vmmu_slots *s);
 
 #endif

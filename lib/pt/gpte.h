@@ -1,0 +1,49 @@
+/*
+ * An entry of the guest's, in the guest's memory: read once, swapped whole.
+ * Other vCPUs write there at the same time.
+ */
+#ifndef VMMU_PT_GPTE_H
+#define VMMU_PT_GPTE_H
+
+#include <vmmu/mode.h>
+
+static inline uint64_t gpte_read_8(const void *at)
+{
+	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t gpte_read(const void *at, unsigned size)
+{
+	if (size == 8)
+		return gpte_read_8(at);
+	return __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED);
+}
+
+/* False: the entry is no longer `old`, and was left alone. */
+static inline bool gpte_swap(void *at, unsigned size, uint64_t old,
+			     uint64_t now)
+{
+	uint32_t old_4 = (uint32_t)old;
+
+	if (size == 8)
+		return __atomic_compare_exchange_n((uint64_t *)at, &old, now,
+						   false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n((uint32_t *)at, &old_4,
+					   (uint32_t)now, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+static inline bool mode_forbids(const struct vmmu_mode *m, unsigned access,
+				unsigned perms)
+{
+	return m->forbids[access >> 1 & 31] >> perms & 1;
+}
+
+/* Bits 62:59, where protection keys are on. */
+static inline uint8_t gpte_key(const struct vmmu_mode *m, uint64_t entry)
+{
+	return m->pku || m->pks ? entry >> 59 & 15 : 0;
+}
+
+#endif
