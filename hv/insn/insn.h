@@ -116,9 +116,10 @@ enum insn_exit {
 };
 
 /*
- * The length of the instruction that caused the exit, or 0 when the bytes
- * (at least 3 readable, `count` of them) hold another: the guest has changed
- * its code, or stands at a page's end.
+ * The length of the instruction that caused the exit, or 0 when the `count`
+ * bytes hold another, or not all of it: the guest has changed its code, or
+ * stands at a page's end. Thirteen instructions, when there is no prefix and
+ * count is at least 4.
  */
 unsigned insn_length(enum insn_exit exit, const uint8_t *bytes, size_t count,
 		     enum insn_bits bits);

@@ -55,9 +55,11 @@ static bool is_row(const struct insn *in, const struct row *row)
 	return row != &rows[INSN_EXIT_PAUSE] || in->rep == 0xf3;
 }
 
-/* Behind prefixes, or split by the end of what could be read. */
-static unsigned slow(const struct row *row, const uint8_t *bytes, size_t count,
-		     enum insn_bits bits)
+/* Behind prefixes, or near the end of what could be read. */
+static __attribute__((noinline)) unsigned slow(const struct row *row,
+					       const uint8_t *bytes,
+					       size_t count,
+					       enum insn_bits bits)
 {
 	struct insn in;
 
@@ -67,16 +69,19 @@ static unsigned slow(const struct row *row, const uint8_t *bytes, size_t count,
 	return in.length;
 }
 
+/* One load on a little-endian machine. */
+static uint32_t first_four(const uint8_t *b)
+{
+	return b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 |
+	       (uint32_t)b[3] << 24;
+}
+
 unsigned insn_length(enum insn_exit exit, const uint8_t *bytes, size_t count,
 		     enum insn_bits bits)
 {
 	const struct row *row = &rows[exit];
-	uint32_t got;
 
-	if (count < 3)
-		return slow(row, bytes, count, bits);
-	got = (uint32_t)(bytes[0] | bytes[1] << 8 | bytes[2] << 16);
-	if ((got & row->mask) == row->want)
+	if (count >= 4 && (first_four(bytes) & row->mask) == row->want)
 		return row->length;
 	return slow(row, bytes, count, bits);
 }

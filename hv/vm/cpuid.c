@@ -95,8 +95,10 @@ void cpuid_query(const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf,
 	const uint32_t *row;
 
 	row = t->row[i < s->count ? s->first + i : 0];
-	for (unsigned r = EAX; r <= EDX; r++)
-		regs[r] = row[r];
+	regs[EAX] = row[EAX];
+	regs[EBX] = row[EBX];
+	regs[ECX] = row[ECX];
+	regs[EDX] = row[EDX];
 	if (s->dynamic)
 		apply(t, (enum cpuid_dynamic_kind)s->dynamic, subleaf, now,
 		      regs);
