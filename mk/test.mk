@@ -19,7 +19,7 @@ UNIT_SRC := $(wildcard test/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:%.c=$(O)/%)
 $(UNIT_BIN): $(O)/test/unit/%: $(O)/san/test/unit/%.o $(O)/san/libtest.a
 	@mkdir -p $(@D)
-	$(CC) $(SAN) $< $(O)/san/libtest.a -lcmocka -lZydis -o $@
+	$(CC) $(SAN) $< $(O)/san/libtest.a $(UNIT_LIBS) -lcmocka -lZydis -o $@
 
 unit: $(UNIT_BIN) ## the unit tests alone
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 $(UNIT_BIN)
