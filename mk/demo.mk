@@ -6,3 +6,8 @@ demo: ## install, build, boot a stock kernel under each scheme, compare
 	@$(MAKE) --no-print-directory all $(KERNEL)
 	@tools/demo.sh $(O) $(KERNEL) $(SCHEMES)
 .PHONY: demo
+
+bench-guest: all $(KERNEL) ## what virtualization costs a guest
+	@tools/bench-guest.sh $(O) $(KERNEL) $(filter-out none,$(SCHEMES))
+bench: bench-guest ## measure, against what must be reached
+.PHONY: bench bench-guest

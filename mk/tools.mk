@@ -23,3 +23,12 @@ $(O)/san/libtools.a: $(TOOLS_SAN)
 	$(AR) rcs $@ $^
 $(TOOLS_UNIT): $(O)/san/libtools.a
 $(TOOLS_UNIT): UNIT_LIBS = $(O)/san/libtools.a $(TOOLS_LIBS)
+
+PREFIX ?= /usr/local
+install-tools: $(O)/vmmu $(O)/vmmu.elf
+	install -D -m 755 $(O)/vmmu $(DESTDIR)$(PREFIX)/bin/vmmu
+	install -D -m 644 $(O)/vmmu.elf \
+	 $(DESTDIR)$(PREFIX)/libexec/vmmu/vmmu.elf
+	install -D -m 644 doc/vmmu.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmmu.1
+install: install-tools ## install command, hypervisor, library
+.PHONY: install install-tools

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# What virtualization costs a guest, in counted instructions: the workload's
+# rows under each scheme against the bare machine, the price of an exit, and
+# the violations of a boot. Each against what it must reach.
+# Usage: bench-guest.sh BUILD KERNEL SCHEME...
+# Fails when a must is missed.
+set -uo pipefail
+
+build=$1 kernel=$2
+shift 2
+dir=$build/bench
+missed=0
+
+boot() {
+	tools/boot-scheme.sh "$1" "$dir" "$build" "$kernel" && return
+	echo "$1: the boot failed" >&2
+	exit 1
+}
+
+# ticks FILE ROW
+ticks() {
+	jq -rs --arg row "$2" 'map(select(.row == $row and .ok))[0].ticks //
+		empty' "$1"
+}
+
+# verdict NAME VALUE MUST UNIT [AIM]: one line, and a count of what is missed.
+verdict() {
+	local word=ok
+	if ! awk -v value="$2" -v must="$3" \
+		'BEGIN { exit !(value != "" && value + 0 <= must + 0) }'; then
+		word=MISSED
+		missed=$((missed + 1))
+	fi
+	printf '%-24s %10s %-13s must %5s%s  %s\n' "$1" "${2:--}" "$4" "$3" \
+		"${5:+ aim $5}" "$word"
+}
+
+overheads() {
+	local scheme=$1 row bare here must
+	for row in $(jq -r '.row // empty' "$dir/none.rows"); do
+		bare=$(ticks "$dir/none.rows" "$row")
+		here=$(ticks "$dir/$scheme.rows" "$row")
+		must=1
+		[ "$row" != exec ] || must=3
+		verdict "$scheme $row" "$(awk -v a="$bare" -v b="$here" \
+			'BEGIN { if (a > 0 && b > 0)
+				printf "%.2f", (b - a) * 100 / a }')" \
+			$must "% more"
+	done
+}
+
+# Instructions of one CPUID in a loop, without those of the loop itself.
+cpuid_cost() {
+	local per_op
+	per_op=$("$build/vmmu" run --mmu "$1" --icount --memory 64M \
+		--timeout 60 --kernel "$build/guest/cpuidloop.elf" </dev/null |
+		sed -n 's/.*"ticks":\([0-9]*\).*/\1/p')
+	echo "${per_op:-}"
+}
+
+boot none
+bare=$(cpuid_cost none)
+for scheme in "$@"; do
+	boot "$scheme"
+	echo "$scheme against the bare machine, instructions:"
+	overheads "$scheme"
+	here=$(cpuid_cost "$scheme")
+	verdict "$scheme CPUID exit" "$(awk -v a="$bare" -v b="$here" \
+		'BEGIN { if (b > 0) printf "%.0f", (b - a) / 10000 }')" \
+		400 instructions 200
+	verdict "$scheme boot violations" \
+		"$(jq .memory.violations "$dir/$scheme.json")" 128 "" 16
+	verdict "$scheme boot pf_fixed" \
+		"$(jq .memory.pf_fixed "$dir/$scheme.json")" 128 "" 16
+	echo
+done
+echo "$missed missed"
+exit $((missed != 0))
