@@ -83,21 +83,34 @@ static const struct kept kept[] = {
 #define KEPT_COUNT (sizeof(kept) / sizeof(kept[0]))
 static_assert(KEPT_COUNT <= MSR_KEPT, "struct guest_msrs has a place for each");
 
+static bool shown(const struct guest_msrs *m, const struct cpuid_slot *leaf,
+		  unsigned reg, uint32_t bit)
+{
+	return leaf->count && m->cpuid->row[leaf->first][reg] & bit;
+}
+
 static bool shown_1_edx(const struct guest_msrs *m, uint32_t bit)
 {
-	const struct cpuid_slot *s = &m->cpuid->basic[1];
+	return shown(m, &m->cpuid->basic[1], EDX, bit);
+}
 
-	return m->cpuid->row[s->first][EDX] & bit;
+/* TSC_AUX exists for RDTSCP and RDPID, and where the host has neither it must
+ * not be written. */
+static bool has_kept(const struct guest_msrs *m, const struct kept *k)
+{
+	enum maker maker = m->cpuid->intel ? INTEL : AMD;
+
+	if (k->msr == MSR_TSC_AUX)
+		return shown(m, &m->cpuid->extended[1], EDX, IDX1D_RDTSCP) ||
+		       shown(m, &m->cpuid->basic[7], ECX, ID7C_RDPID);
+	return k->maker == BOTH || k->maker == maker;
 }
 
 /* KEPT_COUNT: none. */
 static unsigned kept_find(const struct guest_msrs *m, uint32_t msr)
 {
-	enum maker maker = m->cpuid->intel ? INTEL : AMD;
-
 	for (unsigned i = 0; i < KEPT_COUNT; i++)
-		if (kept[i].msr == msr &&
-		    (kept[i].maker == BOTH || kept[i].maker == maker))
+		if (kept[i].msr == msr && has_kept(m, &kept[i]))
 			return i;
 	return KEPT_COUNT;
 }

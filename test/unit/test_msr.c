@@ -203,6 +203,45 @@ static void both(void **state)
 	}
 }
 
+static void tsc_aux_needs_its_instructions(void **state)
+{
+	const struct cpuid_leaf bare[] = {
+		{ 0, 0, 0xd, 0x68747541, 0, 0 },
+		{ 0x80000000, 0, 0x80000008, 0, 0, 0 },
+		{ 0x80000001, 0, 0, 0, 0, ~IDX1D_RDTSCP },
+	};
+	const struct cpuid_config c = { .cpus = 1 };
+	struct cpuid_table t;
+
+	(void)state;
+	cpuid_build(&t, &c, bare, 3);
+	msr_init(&m, &t);
+	absent(MSR_TSC_AUX);
+}
+
+/* What can be read can be written back, or is #GP and stays. */
+static void every_msr_keeps_its_value(void **state)
+{
+	static const uint32_t from[] = { 0, 0xc0000000, 0xc0010000 };
+	unsigned there = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		msr_init(&m, i & 1 ? &amd : &intel);
+		for (uint32_t n = from[i / 2]; n < from[i / 2] + 0x2000; n++) {
+			uint64_t v, w;
+
+			if (msr_read(&m, n, &v) != MSR_OK)
+				continue;
+			there++;
+			msr_write(&m, n, v);
+			assert_int_equal(msr_read(&m, n, &w), MSR_OK);
+			assert_true(v == w);
+		}
+	}
+	assert_true(there > 80);
+}
+
 static void efer(void **state)
 {
 	const uint64_t long_mode = VMMU_EFER_LME | VMMU_EFER_LMA;
@@ -230,6 +269,8 @@ int main(void)
 		cmocka_unit_test_setup(amd_msrs, setup),
 		cmocka_unit_test_setup(intel_msrs, setup),
 		cmocka_unit_test_setup(both, setup),
+		cmocka_unit_test_setup(tsc_aux_needs_its_instructions, setup),
+		cmocka_unit_test_setup(every_msr_keeps_its_value, setup),
 		cmocka_unit_test_setup(efer, setup),
 	};
 
