@@ -145,7 +145,8 @@ static uint8_t uart_read(struct board *b, unsigned reg)
 {
 	uint8_t value = uart_in(&b->uart, reg);
 
-	board_wire_uart(b);
+	if (uart_line_moved(&b->uart))
+		board_wire_uart(b);
 	return value;
 }
 
@@ -153,7 +154,8 @@ static void uart_write(struct board *b, unsigned reg, uint8_t value)
 {
 	if (uart_out(&b->uart, reg, value))
 		b->host.console_out(b->host.ctx, value);
-	board_wire_uart(b);
+	if (uart_line_moved(&b->uart))
+		board_wire_uart(b);
 }
 
 static uint8_t in_byte(struct board *b, uint16_t port)

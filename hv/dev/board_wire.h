@@ -13,8 +13,10 @@ void board_wire_irq(struct board *b, unsigned irq, bool asserted);
 /* The PIC's registers were touched: its output may have changed. */
 void board_wire_pic(struct board *b);
 
-/* After an access to a device: its line, and the deadline. */
+/* The UART's line has moved. */
 void board_wire_uart(struct board *b);
+
+/* After an access to a device: its line, and the deadline. */
 void board_wire_rtc(struct board *b);
 void board_wire_pm(struct board *b);
 

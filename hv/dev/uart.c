@@ -76,7 +76,8 @@ static void drive(struct uart *u)
 	bool gate = (u->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
 
 	u->line = gate && source(u) != IIR_NONE;
-	if (!u->line)
+	/* Low now, so that a rise before the next look is a new edge. */
+	if (!u->line && u->taken)
 		u->dip = true;
 }
 

@@ -50,4 +50,10 @@ bool uart_receive(struct uart *u, uint8_t byte);
 
 enum uart_edge uart_line_take(struct uart *u);
 
+/* False: uart_line_take would answer UART_LINE_SAME. */
+static inline bool uart_line_moved(const struct uart *u)
+{
+	return u->line != u->taken || u->dip;
+}
+
 #endif
