@@ -19,6 +19,7 @@ static char out[64];
 static unsigned out_count;
 static uint8_t ram[RAM];
 static unsigned writes, flushes;
+static uint32_t first_word[8]; /* of each write to memory */
 static uint64_t flushed;
 
 static inline uint64_t host_now(void *ctx)
@@ -39,7 +40,7 @@ static inline bool host_write(void *ctx, gpa_t gpa, const void *buf, size_t n)
 	if (gpa.v > RAM || n > RAM - gpa.v)
 		return false;
 	memcpy(ram + gpa.v, buf, n);
-	writes++;
+	memcpy(&first_word[writes++ % 8], buf, 4);
 	return true;
 }
 

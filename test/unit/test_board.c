@@ -17,6 +17,7 @@ static void nothing_at_first(void **state)
 	start(BOARD_CPUS_MAX);
 	for (i = 0; i < BOARD_CPUS_MAX; i++) {
 		assert_int_equal(board_pending(&b, i), -1);
+		assert_false(b.apic.cpu[i].stale); /* not sought again */
 		assert_int_equal(board_ack(&b, i), -1);
 		assert_int_equal(board_waiting(&b, i), i != 0);
 	}

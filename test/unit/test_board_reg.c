@@ -45,6 +45,21 @@ static void tsc_deadline_by_msr(void **state)
 	assert_int_equal(board_wrmsr(&b, 0, 0x900, 0), BOARD_MSR_NOT_OURS);
 }
 
+static void timer_by_msr(void **state)
+{
+	(void)state;
+	start(1);
+	board_wrmsr(&b, 0, 0x1b, APIC | 0xd00);
+	board_wrmsr(&b, 0, 0x80f, 0x1ff);
+	board_wrmsr(&b, 0, 0x832, 0x30);
+	board_wrmsr(&b, 0, 0x83e, 0xb);
+	now = 1000;
+	assert_int_equal(board_wrmsr(&b, 0, 0x838, 500), BOARD_MSR_OK);
+	assert_int_equal(board_deadline(&b), 1500);
+	wait_for_timer();
+	assert_int_equal(board_ack(&b, 0), 0x30);
+}
+
 static void x2apic_hidden(void **state)
 {
 	(void)state;
@@ -103,7 +118,11 @@ static void kvmclock(void **state)
 	(void)state;
 	start(2);
 	assert_int_equal(board_wrmsr(&b, 1, 0x4b564d01, 0x2001), BOARD_MSR_OK);
-	assert_int_equal(from_ram(0x2000, 4) & 1, 0);
+	/* Odd, odd with the rest, even. */
+	assert_int_equal(writes, 3);
+	assert_int_equal(first_word[0] & 1, 1);
+	assert_int_equal(first_word[1], first_word[0]);
+	assert_int_equal(first_word[2], first_word[0] + 1);
 	assert_int_not_equal(from_ram(0x2000, 4), 0);
 	assert_int_equal(from_ram(0x2008, 8), 0);
 	assert_int_equal(from_ram(0x2010, 8), 0);
@@ -113,6 +132,7 @@ static void kvmclock(void **state)
 	assert_int_equal(board_rdmsr(&b, 1, 0x12, &v), BOARD_MSR_OK);
 	assert_int_equal(v, 0x2001);
 	assert_int_equal(board_wrmsr(&b, 0, 0x4b564d00, 0x3000), BOARD_MSR_OK);
+	assert_int_equal(first_word[3], 1);
 	assert_int_equal(from_ram(0x3000, 4), 2);
 	assert_int_equal(from_ram(0x3004, 4), 1767225599);
 	assert_int_equal(from_ram(0x3008, 4), 500000000);
@@ -151,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tsc_deadline_by_msr),
+		cmocka_unit_test(timer_by_msr),
 		cmocka_unit_test(x2apic_hidden),
 		cmocka_unit_test(apic_page_moves_and_goes),
 		cmocka_unit_test(odd_mmio_accesses),

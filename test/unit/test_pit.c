@@ -135,6 +135,7 @@ static void mode4_strobe(void **state)
 	assert_true(pit_output(&p, T(19)));
 	assert_false(pit_output(&p, T(20)));
 	assert_true(pit_output(&p, T(21)));
+	assert_int_equal(p.deadline, T(21));
 	assert_true(pit_tick(&p, T(21)));
 	assert_int_equal(p.deadline, TSC_NEVER);
 }
