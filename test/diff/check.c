@@ -68,7 +68,8 @@ static const op_fn ops[OP_COUNT] = {
 	[OP_CR3] = op_cr3,	 [OP_REGS] = op_registers,
 	[OP_SHARE] = op_backing, [OP_WITHDRAW] = op_backing,
 	[OP_MOVE] = op_backing,	 [OP_ABSENT] = op_backing,
-	[OP_LOG] = op_log,	 [OP_AUDIT] = op_audit,
+	[OP_LOG] = op_log,	 [OP_VIOLATION] = op_violation,
+	[OP_AUDIT] = op_audit,
 };
 
 bool world_do(struct world *w, const struct op *op)

@@ -21,6 +21,7 @@
 #define TABLES_PER_LEVEL 3
 #define LEVELS		 5
 #define GVAS		 12
+#define WHOLE_GIB	 UINT64_C(0x600000000)	/* a slot of 1 GiB */
 #define HVA_BASE	 UINT64_C(0x4000000000) /* lab_host_init's */
 #define PERCENT(p)	 rng_percent(&g->rng, p)
 
@@ -45,6 +46,12 @@ static const struct {
 	{ UINT64_C(1) << 39, 0x20000, 0x840000, 0 },
 	{ UINT64_C(0x380000000), 0x200000, 0xa00000, 0 },
 	{ 0x3fe00000, 0x400000, 0xc00000, 0 },
+	/* Far apart, so that table pages run out; they show memory that other
+	 * slots show too. */
+	{ UINT64_C(0x500000000), 0x4000, 0x900000, 0 },
+	{ UINT64_C(0x680000000), 0x4000, 0x900000, 0 },
+	{ UINT64_C(0x7c0000000), 0x4000, 0x0, VMMU_SLOT_LOG_DIRTY },
+	{ UINT64_C(0x900000000), 0x4000, 0x200000, VMMU_SLOT_READ_ONLY },
 };
 
 #define SLOT_COUNT (sizeof(slots) / sizeof(slots[0]))
@@ -91,11 +98,15 @@ static uint64_t any_data(struct gen *g)
 		0x3fffe000,
 		0x40000000,
 		UINT64_C(1) << 39,
-		UINT64_C(0x4000000000),
+		UINT64_C(0x500000000),
+		UINT64_C(0x680001000),
+		UINT64_C(0x7c0001000),
+		UINT64_C(0x900000000),
 		0x7ff000,
 		0xfee00000,
 	};
-
+	if (g->t->config.extent == VMMU_1G && PERCENT(25))
+		return WHOLE_GIB | (rng_next(&g->rng) & 0x3ffff000);
 	return pages[rng_below(&g->rng, sizeof(pages) / sizeof(pages[0]))];
 }
 
@@ -346,7 +357,7 @@ static void emit_slot(struct gen *g)
 	else if (dice < 78)
 		gpa += 0x800;
 	else if (dice < 82) /* one more slot, on memory that another shows */
-		gpa += 0x40000000, s = SLOT_COUNT;
+		gpa += 0x50000000, s = SLOT_COUNT;
 	emit(g, OP_SLOT, s, gpa, size, hva, flags);
 }
 
@@ -370,8 +381,10 @@ static void emit_op(struct gen *g)
 		emit(g, OP_CR3, any_root(g), 0, 0, 0, 0);
 	else if (dice < 89)
 		emit_registers(g);
-	else if (dice < 92)
+	else if (dice < 91)
 		emit_slot(g);
+	else if (dice < 93)
+		emit(g, OP_VIOLATION, any_page(g), any_access(g), 0, 0, 0);
 	else if (dice < 98)
 		emit_backing(g,
 			     (enum op_kind)(OP_SHARE + rng_below(&g->rng, 4)));
@@ -392,11 +405,13 @@ static void choose_config(struct gen *g)
 	c->nested = rng_below(&g->rng, 3);
 	c->leaf = 1 + rng_below(&g->rng, 3);
 	c->extent = extents[rng_below(&g->rng, 4)];
-	if (c->leaf == 3 && PERCENT(6))
+	if (c->leaf == 3 && PERCENT(20))
 		c->extent = VMMU_1G;
-	c->skew = PERCENT(15) ? 0x1000 * (1 + rng_below(&g->rng, 600)) : 0;
+	c->skew = c->extent < VMMU_1G && PERCENT(15)
+			  ? 0x1000 * (1 + rng_below(&g->rng, 600))
+			  : 0;
 	c->shuffle = PERCENT(50);
-	c->tables = PERCENT(25) ? VMMU_TABLE_LIMIT_MIN : 256;
+	c->tables = PERCENT(40) ? VMMU_TABLE_LIMIT_MIN : 256;
 	c->around = PERCENT(50) ? 0 : VMMU_PAGE_SIZE << rng_below(&g->rng, 11);
 	c->maxphyaddr = widths[rng_below(&g->rng, 4)];
 	c->pse36 = PERCENT(70);
@@ -413,8 +428,8 @@ static void emit_slots(struct gen *g)
 			emit(g, OP_SLOT, i, slots[i].gpa, slots[i].size,
 			     HVA_BASE + slots[i].offset, slots[i].flags);
 	if (g->t->config.extent == VMMU_1G)
-		emit(g, OP_SLOT, SLOT_COUNT + 1, UINT64_C(0x4000000000),
-		     VMMU_1G, HVA_BASE, 0);
+		emit(g, OP_SLOT, SLOT_COUNT + 1, WHOLE_GIB, VMMU_1G, HVA_BASE,
+		     0);
 }
 
 void gen_trace(struct trace *t, uint64_t seed, const struct gen_choice *choice)

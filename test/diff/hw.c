@@ -39,6 +39,16 @@ static bool machine_swap(void *ctx, hpa_t hpa, unsigned size, uint64_t old,
 	return true;
 }
 
+static struct nest nested_table(struct world *w,
+				const struct lab_machine *machine)
+{
+	return (struct nest){ .kind = (enum nest_kind)w->config.nested,
+			      .root = w->cpu.root,
+			      .maxphyaddr = 46,
+			      .has_1g = true,
+			      .machine = machine };
+}
+
 static void walk_two(struct world *w, gva_t gva, unsigned access,
 		     struct twodim_result *r)
 {
@@ -46,12 +56,7 @@ static void walk_two(struct world *w, gva_t gva, unsigned access,
 				       .swap = machine_swap,
 				       .ctx = w };
 	struct twodim t = { .guest = &w->sregs,
-			    .nest = { .kind = (enum nest_kind)w->config.nested,
-				      .root = w->cpu.root,
-				      .maxphyaddr = 46,
-				      .has_1g = true,
-				      .machine = &machine } };
-
+			    .nest = nested_table(w, &machine) };
 	twodim_access(&t, gva, access, r);
 	w->count.refs += r->guest_refs + r->nested_refs;
 }
@@ -234,5 +239,32 @@ bool hw_access(struct world *w, gva_t gva, unsigned access, bool evict,
 		return world_fail(w, "gpa %llx: resumed %u times, no progress",
 				  (unsigned long long)r.violation_gpa.v,
 				  ROUNDS_MAX);
+	return true;
+}
+
+bool hw_violation(struct world *w, gpa_t gpa, unsigned access)
+{
+	struct lab_machine machine = { .load = machine_load,
+				       .swap = machine_swap,
+				       .ctx = w };
+	struct nest nest = nested_table(w, &machine);
+	struct twodim_result r = { .violation_gpa = gpa,
+				   .violation_access = access };
+	struct hw_done done;
+	struct nest_result n;
+	bool again = true;
+
+	for (unsigned i = 0; i < ROUNDS_MAX && again; i++) {
+		again = false;
+		if (!obey(w, mk_gva(0), access, &r, &done, &again))
+			return false;
+		if (!again)
+			return true;
+		nest_walk(&nest, gpa, access, &n);
+		again = n.outcome == NEST_VIOLATION;
+	}
+	if (n.outcome != NEST_OK)
+		return world_fail(w, "gpa %llx: violations make no progress",
+				  (unsigned long long)gpa.v);
 	return true;
 }

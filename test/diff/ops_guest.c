@@ -245,6 +245,14 @@ bool op_access(struct world *w, const struct op *op)
 	return true;
 }
 
+bool op_violation(struct world *w, const struct op *op)
+{
+	unsigned access = sane_access(op->arg[1]) & VMMU_RWX;
+
+	return hw_violation(w, mk_gpa(op->arg[0] & UINT64_C(0xfffffffffffff)),
+			    access);
+}
+
 static unsigned perms_of(const struct smmu_result *r)
 {
 	return VMMU_R | (r->write ? VMMU_W : 0) | (r->exec ? VMMU_X : 0) |

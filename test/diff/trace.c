@@ -12,11 +12,12 @@ const char *const mode_names[MODE_COUNT] = { "off", "32", "pae", "4level",
 const char *const plant_names[PLANT_COUNT] = { "none", "drop-flush", "drop-tlb",
 					       "drop-invlpg" };
 const char *const op_names[OP_COUNT] = {
-	"slot", "poke",	 "write",    "access", "walk",	 "invlpg", "cr3",
-	"regs", "share", "withdraw", "move",   "absent", "log",	   "audit",
+	"slot",	  "poke",   "write", "access",	  "walk",
+	"invlpg", "cr3",    "regs",  "share",	  "withdraw",
+	"move",	  "absent", "log",   "violation", "audit",
 };
 const unsigned op_operands[OP_COUNT] = {
-	5, 3, 3, 4, 3, 1, 1, 5, 2, 2, 2, 2, 1, 0,
+	5, 3, 3, 4, 3, 1, 1, 5, 2, 2, 2, 2, 1, 2, 0,
 };
 
 struct key {

@@ -56,7 +56,10 @@ enum op_kind {
 	OP_WITHDRAW, /* hva size: contents lost */
 	OP_MOVE,     /* hva size: other frames */
 	OP_ABSENT,   /* hva size: not now */
-	OP_LOG,	     /* id: vmmu_vm_get_dirty_log */
+	OP_LOG,
+	/* id: vmmu_vm_get_dirty_log */ OP_VIOLATION, /* gpa access: from
+							 nowhere, as when vCPUs
+							 race */
 	OP_AUDIT,
 	OP_COUNT,
 };

@@ -135,6 +135,9 @@ struct hw_done {
 bool hw_access(struct world *w, gva_t gva, unsigned access, bool evict,
 	       struct hw_done *done);
 
+/* A violation that no access made; its verdict must be true all the same. */
+bool hw_violation(struct world *w, gpa_t gpa, unsigned access);
+
 /* soft.c: the same by the library's own walker and accessors, as an engine
  * does that emulates an instruction. `walk` tells of the walk. */
 bool soft_access(struct world *w, gva_t gva, unsigned access, unsigned flags,
@@ -154,6 +157,7 @@ bool op_cr3(struct world *w, const struct op *op);
 bool op_invlpg(struct world *w, const struct op *op);
 bool op_access(struct world *w, const struct op *op);
 bool op_walk(struct world *w, const struct op *op);
+bool op_violation(struct world *w, const struct op *op);
 
 /* check.c */
 bool check_memory(struct world *w);
