@@ -37,11 +37,29 @@ bool pt_pool_get(struct pt_pool *p, hpa_t *page, uint64_t **entries);
  * Flush before the next get, which may link it elsewhere. */
 void pt_pool_put(struct pt_pool *p, hpa_t page);
 
+/* What a descent asks of a row, worked out once: where in a table of this
+ * level the entry for an address is, and whether it refers to a table. */
+struct pt_step {
+	uint8_t shift;	/* of the address, for an offset in bytes */
+	uint16_t mask;	/* of that offset */
+	uint64_t kind;	/* an entry is to a table when (entry & kind) */
+	uint64_t table; /* == table: all were made by pt_make_table */
+	uint64_t table_addr;
+};
+
 struct pt_table {
 	const struct pt_format *format;
 	struct pt_pool *pool;
 	hpa_t root;
+	uint64_t last;		/* highest address that the format translates */
 	uint8_t max_leaf_level; /* highest level that may hold leaves: 1..3 */
+	struct pt_step step[PT_LEVELS_MAX + 1];
+	/* The level 2 table that was last descended through, as hardware's
+	 * paging-structure caches would: it covers the addresses that are
+	 * near_tag when shifted. Forgotten when a table page is freed. */
+	hpa_t near;
+	uint64_t near_tag;
+	uint8_t near_shift;
 	/* Present leaves by level: pages mapped by size. */
 	uint64_t leaves[PT_LEVELS_MAX + 1];
 };

@@ -69,10 +69,10 @@ static bool unmap_entry(void *ctx, const struct pt_visit *v)
 		drop_leaf(c, v->slot, v->level);
 		return true;
 	}
-	table = mk_hpa(pt_table_addr(&c->t->format->level[v->level], v->entry));
+	table = pt_table_of(&c->t->format->level[v->level], v->entry);
 	if (table_is_empty(c->t, table, v->level - 1u)) {
 		pt_store(c->t->format, v->slot, 0);
-		pt_pool_put(c->t->pool, table);
+		pt_give_back(c->t, table);
 		c->changed = true;
 	}
 	return true;

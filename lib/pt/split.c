@@ -73,7 +73,7 @@ static void fill(const struct pt_format *f, unsigned level, uint64_t leaf,
 		 void *table)
 {
 	const struct pt_level *from = &f->level[level], *to = from - 1;
-	uint64_t addr = pt_leaf_addr(from, leaf);
+	uint64_t addr = pt_addr_of(from, leaf);
 
 	for (uint64_t i = 0; i < UINT64_C(1) << to->index_bits; i++)
 		pt_store(f, pt_slot_at(f, table, i),
@@ -121,19 +121,19 @@ static bool gather(const struct pt_format *f, unsigned level, void *table,
 
 	if (!pt_is_present(part, first) || !pt_is_leaf(part, first))
 		return false;
-	addr = pt_leaf_addr(part, first);
+	addr = pt_addr_of(part, first);
 	if (addr & (pt_span(row) - 1))
 		return false;
 	for (uint64_t i = 1; i < UINT64_C(1) << part->index_bits; i++) {
 		uint64_t entry = pt_load(f, pt_slot_at(f, table, i));
 
 		if ((entry ^ first) & ~own_bits(part) ||
-		    pt_leaf_addr(part, entry) != addr + i * pt_span(part))
+		    pt_addr_of(part, entry) != addr + i * pt_span(part))
 			return false;
 		all |= entry & pt_ad_bits(part);
 	}
 	*leaf = recast(part, row, all, addr);
-	return pt_leaf_addr(row, *leaf) == addr &&
+	return pt_addr_of(row, *leaf) == addr &&
 	       pt_entry_perms(row, *leaf) == pt_entry_perms(part, first) &&
 	       pt_leaf_memtype(row, *leaf) == pt_leaf_memtype(part, first);
 }
@@ -150,7 +150,7 @@ bool pt_merge(struct pt_table *t, uint64_t addr, unsigned level)
 	if (pt_walk_to(t, addr, level, &w) || w.level != level ||
 	    !pt_is_table(row, w.entry))
 		return false;
-	table = mk_hpa(pt_table_addr(row, w.entry));
+	table = pt_table_of(row, w.entry);
 	if (!gather(t->format, level, pt_ptr(t, table), &leaf))
 		return false;
 	pt_store(t->format, w.slot, leaf);

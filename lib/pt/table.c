@@ -17,9 +17,29 @@
 
 /* 1. Making and freeing. */
 
+/* Of no address. */
+#define NO_TAG UINT64_MAX
+
+static struct pt_step step_of(const struct pt_format *f, unsigned level)
+{
+	const struct pt_level *row = &f->level[level];
+	unsigned log2_size = f->entry_size == 4 ? 2 : 3;
+	unsigned entries = 1u << row->index_bits;
+	uint64_t kind = row->present | (row->leaf ? row->leaf_mask : 0);
+
+	return (struct pt_step){
+		.shift = (uint8_t)(row->shift - log2_size),
+		.mask = (uint16_t)((entries - 1) << log2_size),
+		.kind = kind,
+		.table = pt_make_table(row, 0) & kind,
+		.table_addr = row->table_addr,
+	};
+}
+
 enum pt_status pt_table_init(struct pt_table *t, const struct pt_format *format,
 			     struct pt_pool *pool, uint8_t max_leaf_level)
 {
+	const struct pt_level *second = &format->level[2];
 	uint64_t *entries;
 	hpa_t root;
 
@@ -28,8 +48,20 @@ enum pt_status pt_table_init(struct pt_table *t, const struct pt_format *format,
 	*t = (struct pt_table){ .format = format,
 				.pool = pool,
 				.root = root,
+				.last = pt_last_addr(format),
+				.near_tag = NO_TAG,
+				.near_shift = (uint8_t)(second->shift +
+							second->index_bits),
 				.max_leaf_level = max_leaf_level };
+	for (unsigned level = 1; level <= format->levels; level++)
+		t->step[level] = step_of(format, level);
 	return PT_OK;
+}
+
+void pt_give_back(struct pt_table *t, hpa_t table)
+{
+	t->near_tag = NO_TAG;
+	pt_pool_put(t->pool, table);
 }
 
 static bool free_entry(void *ctx, const struct pt_visit *v)
@@ -40,7 +72,7 @@ static bool free_entry(void *ctx, const struct pt_visit *v)
 	if (v->when == PT_VISIT_LEAF)
 		t->leaves[v->level]--;
 	else
-		pt_pool_put(t->pool, mk_hpa(pt_table_addr(row, v->entry)));
+		pt_give_back(t, pt_table_of(row, v->entry));
 	return true;
 }
 
@@ -53,7 +85,7 @@ void pt_free_below(struct pt_table *t, hpa_t table, unsigned level,
 
 	addr &= ~(covers - 1);
 	pt_scan_table(&s, table, level, addr, addr + covers - 1);
-	pt_pool_put(t->pool, table);
+	pt_give_back(t, table);
 }
 
 void pt_table_fini(struct pt_table *t)
@@ -83,82 +115,75 @@ static enum pt_status link_table(struct pt_table *t, void *slot, unsigned level)
 }
 
 /* The entry at `level` is not a table but must be: `down` levels below it a
- * leaf will go. */
-static enum pt_status make_table(struct pt_table *t, void *slot, unsigned level,
-				 unsigned down)
-{
-	const struct pt_level *row = &t->format->level[level];
-
-	if (!pt_pool_reserve(t->pool, down))
-		return PT_NO_MEMORY;
-	if (pt_is_present(row, pt_load(t->format, slot)))
-		return pt_split(t, slot, level);
-	return link_table(t, slot, level);
-}
-
-static enum pt_status descend(struct pt_table *t, uint64_t addr, unsigned stop,
-			      void **slot)
-{
-	const struct pt_format *f = t->format;
-	const struct pt_level *row = &f->level[f->levels];
-	hpa_t table = t->root;
-
-	for (unsigned level = f->levels;; level--, row--) {
-		enum pt_status status;
-		uint64_t entry;
-
-		*slot = pt_slot(f, row, pt_ptr(t, table), addr);
-		if (level == stop)
-			return PT_OK;
-		entry = pt_load(f, *slot);
-		if (!pt_is_table(row, entry)) {
-			status = make_table(t, *slot, level, level - stop);
-			if (status != PT_OK)
-				return status;
-			entry = pt_load(f, *slot);
-		}
-		table = mk_hpa(pt_table_addr(row, entry));
-	}
-}
-
-static void replace(struct pt_table *t, const struct pt_level *row, void *slot,
-		    uint64_t *old, uint64_t leaf)
-{
-	uint64_t now;
-
-	do {
-		now = leaf;
-		if (pt_is_leaf(row, *old) &&
-		    pt_leaf_addr(row, *old) == pt_leaf_addr(row, leaf))
-			now |= *old & pt_ad_bits(row);
-	} while (now != *old && !pt_swap(t->format, slot, old, now));
-}
-
-enum pt_status pt_place(struct pt_table *t, uint64_t addr, unsigned level,
-			uint64_t leaf, void **slot, uint64_t *old)
+ * leaf will go. Answers the entry, 0: no memory. Kept out of line, as is
+ * replace: they are rare, and would cost each descent its registers. */
+static __attribute__((noinline)) uint64_t make_table(struct pt_table *t,
+						     void *slot, unsigned level,
+						     unsigned down)
 {
 	const struct pt_level *row = &t->format->level[level];
 	enum pt_status status;
 
-	if (addr & (pt_span(row) - 1) || addr > pt_last_addr(t->format) ||
-	    !pt_is_present(row, leaf))
-		return PT_BAD_RANGE;
-	status = descend(t, addr, level, slot);
-	if (status != PT_OK)
-		return status;
-	*old = pt_load(t->format, *slot);
-	if (!pt_is_present(row, *old)) {
-		pt_store(t->format, *slot, leaf);
-		t->leaves[level]++;
-		return PT_OK;
+	if (!pt_pool_reserve(t->pool, down))
+		return 0;
+	if (pt_is_present(row, pt_load(t->format, slot)))
+		status = pt_split(t, slot, level);
+	else
+		status = link_table(t, slot, level);
+	return status == PT_OK ? pt_load(t->format, slot) : 0;
+}
+
+void *pt_reach(struct pt_table *t, uint64_t addr, unsigned stop)
+{
+	const struct pt_step *step = &t->step[t->format->levels];
+	const struct pt_step *third = &t->step[3], *last = &t->step[stop];
+	const struct vmmu_host *host = t->pool->host;
+	hpa_t table = t->root;
+
+	if (addr >> t->near_shift == t->near_tag && stop <= 2) {
+		step = third - 1;
+		table = t->near;
 	}
-	replace(t, row, *slot, old, leaf);
-	if (!pt_is_leaf(row, *old)) {
-		t->leaves[level]++;
-		pt_free_below(t, mk_hpa(pt_table_addr(row, *old)), level - 1,
-			      addr);
+	for (;; step--) {
+		uint8_t *node = host->ops->ptr(host->cookie, table);
+		void *slot = node + (addr >> step->shift & step->mask);
+		uint64_t entry;
+
+		if (step == last)
+			return slot;
+		entry = pt_load(t->format, slot);
+		if ((entry & step->kind) != step->table) {
+			unsigned level = (unsigned)(step - t->step);
+
+			entry = make_table(t, slot, level, level - stop);
+			if (!entry)
+				return NULL;
+		}
+		table = mk_hpa(entry & step->table_addr);
+		if (step == third) {
+			t->near = table;
+			t->near_tag = addr >> t->near_shift;
+		}
 	}
-	return PT_OK;
+}
+
+uint64_t pt_replace(struct pt_table *t, void *slot, uint64_t addr,
+		    unsigned level, uint64_t leaf)
+{
+	const struct pt_level *row = &t->format->level[level];
+	uint64_t old = pt_load(t->format, slot), now;
+
+	do {
+		now = leaf;
+		if (pt_is_leaf(row, old) &&
+		    pt_addr_of(row, old) == pt_addr_of(row, leaf))
+			now |= old & pt_ad_bits(row);
+	} while (now != old && !pt_swap(t->format, slot, &old, now));
+	if (!pt_is_leaf(row, old)) {
+		t->leaves[level]++;
+		pt_free_below(t, pt_table_of(row, old), level - 1, addr);
+	}
+	return old;
 }
 
 bool pt_takes_away(const struct pt_level *l, uint64_t old, uint64_t now)
@@ -167,7 +192,7 @@ bool pt_takes_away(const struct pt_level *l, uint64_t old, uint64_t now)
 		return false;
 	if (!pt_is_leaf(l, old))
 		return true;
-	if (pt_leaf_addr(l, old) != pt_leaf_addr(l, now))
+	if (pt_addr_of(l, old) != pt_addr_of(l, now))
 		return true;
 	if ((old ^ now) & pt_memtype_bits(l))
 		return true;
@@ -179,21 +204,23 @@ enum pt_status pt_map_leaf(struct pt_table *t, uint64_t addr, hpa_t hpa,
 			   enum vmmu_memtype type, bool *replaced)
 {
 	const struct pt_level *row = &t->format->level[level];
-	enum pt_status status;
-	uint64_t leaf, old;
+	uint64_t leaf, old = 0;
 	void *slot;
 
-	if (!pt_may_be_leaf(t, level))
-		return PT_BAD_RANGE;
-	if (hpa.v & (pt_span(row) - 1))
+	if (!pt_may_be_leaf(t, level) || addr > t->last ||
+	    (addr | hpa.v) & (pt_span(row) - 1))
 		return PT_BAD_RANGE;
 	leaf = pt_make_leaf(row, hpa.v, perms, type);
-	if (pt_leaf_addr(row, leaf) != hpa.v)
+	if (!pt_is_present(row, leaf) || pt_addr_of(row, leaf) != hpa.v)
 		return PT_BAD_RANGE;
-	status = pt_place(t, addr, level, leaf, &slot, &old);
-	if (status == PT_OK && replaced)
+	slot = pt_reach(t, addr, level);
+	if (!slot)
+		return PT_NO_MEMORY;
+	if (!pt_put_absent(t, slot, level, leaf))
+		old = pt_replace(t, slot, addr, level, leaf);
+	if (replaced)
 		*replaced = pt_takes_away(row, old, leaf);
-	return status;
+	return PT_OK;
 }
 
 /* 3. A range. */
@@ -259,8 +286,7 @@ uint32_t pt_map_beside(struct pt_table *t, const struct pt_beside *b)
 		if (pt_is_present(row, pt_load(f, slot)))
 			continue;
 		pt_store(f, slot,
-			 pt_make_leaf(row, b->hpa.v + (a - b->addr), b->perms,
-				      b->type));
+			 pt_leaf_for(row, b->blank, b->hpa + (a - b->addr)));
 		t->leaves[b->level]++;
 		count++;
 	}

@@ -63,6 +63,29 @@ static inline bool pt_is_leaf(const struct pt_level *l, uint64_t entry)
 	return l->leaf && (entry & l->leaf_mask) == l->leaf_value;
 }
 
+/* As pt_table_addr and pt_leaf_addr, inline for the same reason. */
+static inline hpa_t pt_table_of(const struct pt_level *l, uint64_t entry)
+{
+	return mk_hpa(entry & l->table_addr);
+}
+
+static inline uint64_t pt_addr_of(const struct pt_level *l, uint64_t leaf)
+{
+	return l->high_bits ? pt_leaf_addr(l, leaf) : leaf & l->leaf_addr;
+}
+
+/* A leaf for addr like `blank`, which is one for address 0. */
+static inline uint64_t pt_leaf_for(const struct pt_level *l, uint64_t blank,
+				   uint64_t addr)
+{
+	uint64_t leaf = blank | (addr & l->leaf_addr), mask;
+
+	if (!l->high_bits)
+		return leaf;
+	mask = (UINT64_C(1) << l->high_bits) - 1;
+	return leaf | (addr >> l->high_to & mask) << l->high_from;
+}
+
 static inline bool pt_is_table(const struct pt_level *l, uint64_t entry)
 {
 	return pt_is_present(l, entry) && !pt_is_leaf(l, entry);
@@ -114,7 +137,7 @@ static inline uint64_t pt_last_addr(const struct pt_format *f)
 static inline bool pt_range_ok(const struct pt_table *t, uint64_t addr,
 			       uint64_t size)
 {
-	uint64_t last = pt_last_addr(t->format);
+	uint64_t last = t->last;
 
 	return ((addr | size) & VMMU_PAGE_MASK) == 0 && size && addr <= last &&
 	       size - 1 <= last - addr;
@@ -141,6 +164,8 @@ struct pt_scan {
 bool pt_scan_table(const struct pt_scan *s, hpa_t table, unsigned level,
 		   uint64_t addr, uint64_t last);
 
+/* One page, no longer linked. */
+void pt_give_back(struct pt_table *t, hpa_t table);
 /* Gives back a table that is no longer linked, and all tables below it, and
  * takes their leaves off the count. */
 void pt_free_below(struct pt_table *t, hpa_t table, unsigned level,
@@ -150,22 +175,35 @@ void pt_free_below(struct pt_table *t, hpa_t table, unsigned level,
  * PT_NO_MEMORY: nothing has changed. */
 enum pt_status pt_split(struct pt_table *t, void *slot, unsigned level);
 
-/* Writes `leaf` into the entry for addr at `level`. *slot: where; *old: what
- * was there. PT_BAD_RANGE: addr is misaligned or past the format's width, or
- * the leaf grants nothing. */
-enum pt_status pt_place(struct pt_table *t, uint64_t addr, unsigned level,
-			uint64_t leaf, void **slot, uint64_t *old);
+/* The entry for addr at level `stop`, through tables that are made where they
+ * are missing; NULL: no memory for one, and nothing has changed. addr is at
+ * most t->last. */
+void *pt_reach(struct pt_table *t, uint64_t addr, unsigned stop);
 
-/* Absent entries beside one that pt_place has just written, in the same
+/* Writes a leaf there: where nothing is, or over what is there, which is the
+ * answer. Both addresses fit the level, and the leaf is present. */
+static inline bool pt_put_absent(struct pt_table *t, void *slot, unsigned level,
+				 uint64_t leaf)
+{
+	const struct pt_format *f = t->format;
+
+	if (pt_is_present(&f->level[level], pt_load(f, slot)))
+		return false;
+	pt_store(f, slot, leaf);
+	t->leaves[level]++;
+	return true;
+}
+uint64_t pt_replace(struct pt_table *t, void *slot, uint64_t addr,
+		    unsigned level, uint64_t leaf);
+
+/* Absent entries beside one that was just written, in the same
  * table, become leaves that go on where it ends: all whose pages lie within
  * first .. last. Needs no page and no descent. Answers how many. */
 struct pt_beside {
-	uint64_t addr; /* what was placed, where, at which level */
-	hpa_t hpa;
+	uint64_t addr, hpa; /* what was placed, where, at which level */
 	void *slot;
 	unsigned level;
-	unsigned perms;
-	enum vmmu_memtype type;
+	uint64_t blank; /* the leaf for address 0: pt_leaf_for */
 	uint64_t first, last;
 };
 uint32_t pt_map_beside(struct pt_table *t, const struct pt_beside *b);

@@ -38,11 +38,11 @@ bool pt_walk_to(const struct pt_table *t, uint64_t addr, unsigned stop,
 			break;
 		if (out->level == stop)
 			return false;
-		node = pt_ptr(t, mk_hpa(pt_table_addr(row, out->entry)));
+		node = pt_ptr(t, pt_table_of(row, out->entry));
 		out->level--;
 	}
 	out->perms = (uint8_t)perms;
-	out->out = pt_leaf_addr(row, out->entry) + (addr & (pt_span(row) - 1));
+	out->out = pt_addr_of(row, out->entry) + (addr & (pt_span(row) - 1));
 	return true;
 }
 
@@ -101,8 +101,8 @@ static bool scan_entry(const struct pt_scan *s, const struct pt_visit *v,
 	if (pt_is_leaf(row, v->entry))
 		return call(s, v, PT_VISIT_LEAF);
 	return call(s, v, PT_VISIT_PRE) &&
-	       pt_scan_table(s, mk_hpa(pt_table_addr(row, v->entry)),
-			     v->level - 1u, addr, last) &&
+	       pt_scan_table(s, pt_table_of(row, v->entry), v->level - 1u, addr,
+			     last) &&
 	       call(s, v, PT_VISIT_POST);
 }
 
@@ -135,7 +135,7 @@ bool pt_visit(const struct pt_table *t, uint64_t addr, uint64_t size,
 	      bool (*visit)(void *ctx, const struct pt_visit *v), void *ctx)
 {
 	struct pt_scan s = { t, flags, visit, ctx };
-	uint64_t last = pt_last_addr(t->format);
+	uint64_t last = t->last;
 
 	if (!size || addr > last)
 		return true;

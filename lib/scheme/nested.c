@@ -27,6 +27,9 @@
 /* The state of the scheme in one VM. */
 struct nested {
 	struct pt_table table;
+	/* [level][writable]: a leaf for address 0. All leaves are made from
+	 * these: what they have in common is worked out once. */
+	uint64_t blank[PT_LEVELS_MAX + 1][2];
 };
 
 _Static_assert(sizeof(struct nested) <= VMMU_PAGE_SIZE,
@@ -45,161 +48,171 @@ static struct nested *nested_of(const struct vmmu_vm *vm)
 /* What slot and host say of the page that faulted. */
 struct finding {
 	const struct vmmu_slot *slot;
-	uint64_t gpa, hpa;    /* of the page, then of the leaf around it */
-	uint64_t first, last; /* the gpas in this slot and this run */
-	unsigned perms;
-	unsigned level;
+	uint64_t gpa, hpa; /* of the page */
+	/* Bytes that go on alike, in this slot and this run: before the
+	 * page, and from its first byte to the last. */
+	uint64_t before, after;
+	bool writable;
 	bool may_widen;
 };
 
-static bool page_logged_clean(const struct vmmu_slot *slot, uint64_t gpa)
+static bool page_is_clean(const struct vmmu_slot *slot, uint64_t gpa)
 {
 	uint64_t n = (gpa - slot->gpa.v) >> VMMU_PAGE_SHIFT;
+	uint64_t word = __atomic_load_n(&slot->dirty[n / 64], __ATOMIC_RELAXED);
 
-	return !(__atomic_load_n(&slot->dirty[n / 64], __ATOMIC_RELAXED) >>
-			 n % 64 &
-		 1);
+	return !(word >> n % 64 & 1);
 }
 
-/* Before the page can be written, its bit is set. */
-static void log_access(struct vmmu_vm *vm, struct finding *f, unsigned access)
+/* A slot that logs. Before the page can be written, its bit is set. */
+static __attribute__((noinline)) void log_access(struct vmmu_vm *vm,
+						 struct finding *f, bool writes)
 {
-	bool clean = page_logged_clean(f->slot, f->gpa);
+	bool clean = page_is_clean(f->slot, f->gpa);
 
-	if (clean && access & VMMU_W) {
+	if (clean && writes) {
 		vmmu_slot_mark_dirty(f->slot, gpa_gfn(mk_gpa(f->gpa)));
 		vm->stats.pf_dirty++;
 		clean = false;
 	}
-	if (clean)
-		f->perms &= ~VMMU_W;
+	f->writable &= !clean;
 	f->may_widen = false;
-	f->first = f->gpa;
-	f->last = f->gpa | VMMU_PAGE_MASK;
+	f->before = 0;
+	f->after = VMMU_PAGE_MASK;
 }
 
-/* The part of the host's run that this slot shows. */
-static void intersect(struct finding *f, const struct vmmu_extent *run)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	const struct vmmu_slot *slot = f->slot;
-	uint64_t hva = vmmu_slot_hva(slot, mk_gpa(f->gpa)).v;
-	uint64_t before = hva - run->hva.v, after = run->size - 1 - before;
-	uint64_t slot_before = f->gpa - slot->gpa.v;
-	uint64_t slot_after = slot->size - 1 - slot_before;
-
-	f->hpa = run->hpa.v + before;
-	f->first = f->gpa - (before < slot_before ? before : slot_before);
-	f->last = f->gpa + (after < slot_after ? after : slot_after);
+	return a < b ? a : b;
 }
 
 static enum vmmu_resolve look_up(struct vmmu_vm *vm, struct finding *f,
-				 unsigned access)
+				 bool writes)
 {
+	const struct vmmu_slot *slot = f->slot;
+	uint64_t offset = f->gpa - slot->gpa.v;
+	hva_t hva = mk_hva(slot->hva.v + offset);
 	struct vmmu_extent run;
 	enum vmmu_resolve r;
+	uint64_t into;
 
-	r = vm->host.ops->resolve(vm->host.cookie,
-				  vmmu_slot_hva(f->slot, mk_gpa(f->gpa)),
-				  access & VMMU_W ? VMMU_W : VMMU_R, &run);
+	r = vm->host.ops->resolve(vm->host.cookie, hva,
+				  writes ? VMMU_W : VMMU_R, &run);
 	if (r != VMMU_RESOLVE_OK)
 		return r;
-	intersect(f, &run);
-	f->perms = VMMU_RWX;
+	into = hva.v - run.hva.v;
+	f->hpa = run.hpa.v + into;
+	f->before = least(into, offset);
+	f->after = least(run.size - into, slot->size - offset) - 1;
 	f->may_widen = !run.read_only;
-	if (run.read_only || f->slot->flags & VMMU_SLOT_READ_ONLY)
-		f->perms &= ~VMMU_W;
-	if (f->slot->flags & VMMU_SLOT_LOG_DIRTY)
-		log_access(vm, f, access);
+	f->writable = !run.read_only && !(slot->flags & VMMU_SLOT_READ_ONLY);
+	if (slot->flags & VMMU_SLOT_LOG_DIRTY)
+		log_access(vm, f, writes);
 	return r;
 }
 
-/* Turns gpa and hpa of the page into those of the largest leaf around it. */
-static void choose_level(const struct pt_table *t, struct finding *f)
+/* The largest leaf around the page that lies in slot and run and has gpa and
+ * hpa congruent. */
+static unsigned choose_level(const struct pt_table *t, const struct finding *f)
 {
 	unsigned level = t->max_leaf_level;
 
-	if (f->last - f->first < VMMU_PAGE_SIZE)
-		level = 1;
+	if (f->before + f->after < VMMU_PAGE_SIZE)
+		return 1;
 	for (; level > 1; level--) {
 		uint64_t in = pt_span(&t->format->level[level]) - 1;
+		uint64_t at = f->gpa & in;
 
-		if (!((f->gpa ^ f->hpa) & in) && (f->gpa & ~in) >= f->first &&
-		    (f->gpa | in) <= f->last && pt_may_be_leaf(t, level)) {
-			f->gpa &= ~in;
-			f->hpa &= ~in;
+		if (at == (f->hpa & in) && at <= f->before &&
+		    in - at <= f->after && pt_may_be_leaf(t, level))
 			break;
-		}
 	}
-	f->level = level;
+	return level;
 }
 
-static void widen(struct vmmu_vm *vm, struct pt_table *t,
-		  const struct finding *f, void *slot)
+/* Absent neighbours of what was placed, out to fault_around. */
+static __attribute__((noinline)) void widen(struct vmmu_vm *vm,
+					    struct nested *n,
+					    const struct finding *f,
+					    unsigned level, void *slot)
 {
-	uint64_t in = vm->fault_around - 1;
-	struct pt_beside b = {
-		.addr = f->gpa,
-		.hpa = mk_hpa(f->hpa),
+	uint64_t around = vm->fault_around - 1;
+	uint64_t at = f->gpa & around;
+	uint64_t in = pt_span(&n->table.format->level[level]) - 1;
+	const struct pt_beside b = {
+		.addr = f->gpa & ~in,
+		.hpa = f->hpa & ~in,
 		.slot = slot,
-		.level = f->level,
-		.perms = f->perms,
-		.type = VMMU_WB,
-		.first = f->gpa & ~in,
-		.last = f->gpa | in,
+		.level = level,
+		.blank = n->blank[level][f->writable],
+		.first = f->gpa - least(at, f->before),
+		.last = f->gpa + least(around - at, f->after),
 	};
 
-	if (b.first < f->first)
-		b.first = f->first;
-	if (b.last > f->last)
-		b.last = f->last;
-	vm->stats.mapped[f->level] += pt_map_beside(t, &b);
+	vm->stats.mapped[level] += pt_map_beside(&n->table, &b);
 }
 
-/* `old` was in the entry, `leaf` is now: what that means for hardware. */
-static void settle(struct vmmu_cpu *cpu, const struct pt_level *row,
-		   unsigned level, uint64_t old, uint64_t leaf)
+/* The leaf goes over something present: what that means for hardware. False:
+ * nothing was wanting. */
+static __attribute__((noinline)) bool put_over(struct vmmu_cpu *cpu,
+					       struct pt_table *t, void *slot,
+					       uint64_t addr, unsigned level,
+					       uint64_t leaf)
 {
-	struct vmmu_vm *vm = cpu->vm;
+	const struct pt_level *row = &t->format->level[level];
+	uint64_t old = pt_replace(t, slot, addr, level, leaf);
 
 	if (pt_takes_away(row, old, leaf)) {
-		vm_flush_all(vm);
-	} else if (pt_is_present(row, old) &&
-		   pt_entry_perms(row, old) == pt_entry_perms(row, leaf)) {
-		/* Another vCPU was faster, or the TLB is stale. */
+		vm_flush_all(cpu->vm);
+		return true;
+	}
+	if (pt_entry_perms(row, old) != pt_entry_perms(row, leaf))
+		return true;
+	/* Another vCPU was faster, or the TLB is stale. */
+	vm_flush_cpu(cpu);
+	return false;
+}
+
+/* pt_reach that does not fail for lack of memory: what vm_init reserved is
+ * enough once all else is given back. */
+static void *reach(struct vmmu_vm *vm, struct pt_table *t, uint64_t addr,
+		   unsigned level)
+{
+	void *slot = pt_reach(t, addr, level);
+
+	if (slot)
+		return slot;
+	vm_recycle(vm);
+	return pt_reach(t, addr, level);
+}
+
+/* False: an address does not fit the format. */
+static bool fill(struct vmmu_cpu *cpu, struct nested *n,
+		 const struct finding *f)
+{
+	struct vmmu_vm *vm = cpu->vm;
+	struct pt_table *t = &n->table;
+	unsigned level = choose_level(t, f);
+	const struct pt_level *row = &t->format->level[level];
+	uint64_t in = pt_span(row) - 1, hpa = f->hpa & ~in;
+	uint64_t leaf = pt_leaf_for(row, n->blank[level][f->writable], hpa);
+	void *slot;
+
+	if (pt_addr_of(row, leaf) != hpa || f->gpa > t->last)
+		return false;
+	slot = reach(vm, t, f->gpa, level);
+	if (!slot)
+		return false;
+	if (!pt_put_absent(t, slot, level, leaf) &&
+	    !put_over(cpu, t, slot, f->gpa, level, leaf)) {
 		vm->stats.pf_spurious++;
-		vm_flush_cpu(cpu);
-		return;
+		return true;
 	}
 	vm->stats.pf_fixed++;
 	vm->stats.mapped[level]++;
-}
-
-static enum pt_status fill(struct vmmu_cpu *cpu, struct pt_table *t,
-			   struct finding *f)
-{
-	struct vmmu_vm *vm = cpu->vm;
-	const struct pt_level *row;
-	enum pt_status status;
-	uint64_t leaf, old;
-	void *slot;
-
-	choose_level(t, f);
-	row = &t->format->level[f->level];
-	leaf = pt_make_leaf(row, f->hpa, f->perms, VMMU_WB);
-	if (pt_leaf_addr(row, leaf) != f->hpa)
-		return PT_BAD_RANGE;
-	status = pt_place(t, f->gpa, f->level, leaf, &slot, &old);
-	if (status == PT_NO_MEMORY) {
-		vm_recycle(vm);
-		status = pt_place(t, f->gpa, f->level, leaf, &slot, &old);
-	}
-	if (status != PT_OK)
-		return status;
-	settle(cpu, row, f->level, old, leaf);
-	if (f->may_widen && vm->fault_around > pt_span(row) &&
-	    f->last - f->first >= pt_span(row))
-		widen(vm, t, f, slot);
-	return PT_OK;
+	if (f->may_widen && f->before + f->after > in && vm->fault_around > in)
+		widen(vm, n, f, level, slot);
+	return true;
 }
 
 static void kill(struct vmmu_answer *a, const char *reason)
@@ -208,36 +221,42 @@ static void kill(struct vmmu_answer *a, const char *reason)
 	a->reason = reason;
 }
 
+/* The host did not answer with memory. */
+static __attribute__((noinline)) void no_backing(struct vmmu_vm *vm,
+						 enum vmmu_resolve r,
+						 struct vmmu_answer *a)
+{
+	if (r == VMMU_RESOLVE_NOT_NOW) {
+		vm->stats.pf_retry++;
+		a->verdict = VMMU_RETRY;
+		return;
+	}
+	kill(a, "the host has no memory for the guest");
+}
+
 static void nested_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 			 struct vmmu_answer *a)
 {
 	struct vmmu_vm *vm = cpu->vm;
-	struct nested *n = cpu->use->state;
-	struct finding f = { .gpa = fault->gpa.v & ~VMMU_PAGE_MASK };
+	bool writes = fault->access & VMMU_W;
+	enum vmmu_resolve r;
+	struct finding f;
 
 	vm->stats.violations++;
+	f.gpa = fault->gpa.v & ~VMMU_PAGE_MASK;
 	f.slot = vmmu_slots_find(&vm->slots, gpa_gfn(fault->gpa));
-	if (!f.slot ||
-	    (fault->access & VMMU_W && f.slot->flags & VMMU_SLOT_READ_ONLY)) {
+	if (!f.slot || (writes && f.slot->flags & VMMU_SLOT_READ_ONLY)) {
 		vm->stats.pf_mmio++;
 		a->verdict = VMMU_MMIO;
 		a->gpa = fault->gpa;
 		return;
 	}
-	switch (look_up(vm, &f, fault->access)) {
-	case VMMU_RESOLVE_OK:
-		break;
-	case VMMU_RESOLVE_NOT_NOW:
-		vm->stats.pf_retry++;
-		a->verdict = VMMU_RETRY;
-		return;
-	default:
-		kill(a, "the host has no memory for the guest");
-		return;
-	}
-	if (fault->access & VMMU_W && !(f.perms & VMMU_W))
+	r = look_up(vm, &f, writes);
+	if (r != VMMU_RESOLVE_OK)
+		no_backing(vm, r, a);
+	else if (writes && !f.writable)
 		kill(a, "the host answered a write with read-only memory");
-	else if (fill(cpu, &n->table, &f) != PT_OK)
+	else if (!fill(cpu, cpu->use->state, &f))
 		kill(a, "an address does not fit the nested table format");
 }
 
@@ -261,7 +280,7 @@ static void nested_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
 			       enum vmmu_gpa_change change)
 {
 	struct pt_table *t = &nested_of(vm)->table;
-	uint64_t end = (pt_last_addr(t->format) >> VMMU_PAGE_SHIFT) + 1;
+	uint64_t end = (t->last >> VMMU_PAGE_SHIFT) + 1;
 	uint64_t addr = gfn_gpa(gfn).v, size;
 	bool changed = false;
 
@@ -288,12 +307,22 @@ static void nested_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
 static bool nested_vm_init(struct vmmu_vm *vm)
 {
 	const struct pt_format *format = vm->hw.nested_format;
+	struct nested *n = nested_of(vm);
 
 	/* All that one 4 KiB leaf needs: after a recycle a violation can
 	 * always be answered, whatever the host says by then. */
-	return format && pt_pool_reserve(&vm->pool, format->levels) &&
-	       pt_table_init(&nested_of(vm)->table, format, &vm->pool,
-			     vm->hw.nested_max_leaf) == PT_OK;
+	if (!format || !pt_pool_reserve(&vm->pool, format->levels) ||
+	    pt_table_init(&n->table, format, &vm->pool,
+			  vm->hw.nested_max_leaf) != PT_OK)
+		return false;
+	for (unsigned level = 1; level <= format->levels; level++) {
+		const struct pt_level *row = &format->level[level];
+
+		n->blank[level][0] =
+			pt_make_leaf(row, 0, VMMU_R | VMMU_X, VMMU_WB);
+		n->blank[level][1] = pt_make_leaf(row, 0, VMMU_RWX, VMMU_WB);
+	}
+	return true;
 }
 
 static void nested_vm_fini(struct vmmu_vm *vm)
