@@ -29,7 +29,7 @@ enum vmmu_gwalk_status {
 struct vmmu_gwalk {
 	gpa_t gpa;	    /* of the byte at gva, when OK */
 	gpa_t table;	    /* of the entry the walk ended at */
-	uint64_t entry;	    /* that entry, as read (A/D as now set) */
+	uint64_t entry;	    /* with OK and FAULT: that entry, A/D as now set */
 	uint8_t level;	    /* its level; 0: paging is off */
 	uint8_t perms;	    /* VMMU_RWXU that all levels grant together */
 	uint8_t page_shift; /* log2 of the page's size: 12, 21, 22, 30 */

@@ -13,10 +13,11 @@
 #define MTRR_ENABLED	 (UINT64_C(1) << 11)
 #define MTRR_RANGE_VALID (UINT64_C(1) << 11) /* of a mask register */
 
-#define FIXED_END  0x100000u /* the fixed ranges cover the first 1 MiB */
-#define FIXED_16K  0x80000u
-#define FIXED_4K   0xc0000u
-#define BYTES_EACH 8 /* ranges, one byte each, in a fixed-range register */
+#define VARIABLE_MAX 8	       /* ranges that struct vmmu_mtrrs holds */
+#define FIXED_END    0x100000u /* the fixed ranges cover the first 1 MiB */
+#define FIXED_16K    0x80000u
+#define FIXED_4K     0xc0000u
+#define BYTES_EACH   8 /* ranges, one byte each, in a fixed-range register */
 
 /* An architectural number that is none of a memory type counts as UC. */
 static enum vmmu_memtype memtype(uint64_t number)
@@ -116,7 +117,7 @@ enum vmmu_memtype vmmu_mtrr_type(const struct vmmu_mtrrs *m, gpa_t gpa)
 		return VMMU_UC;
 	if ((m->def_type & MTRR_FIXED) && gpa.v < FIXED_END)
 		return fixed_type(m, (unsigned)gpa.v);
-	for (unsigned i = 0; i < m->variable_count; i++) {
+	for (unsigned i = 0; i < m->variable_count && i < VARIABLE_MAX; i++) {
 		uint64_t mask = m->mask[i] & width;
 		enum vmmu_memtype here = memtype(m->base[i] & MTRR_TYPE);
 
