@@ -7,7 +7,7 @@ $(O)/guest/%.o: guest/%.c
 	@mkdir -p $(@D)
 	$(CC) $(HOST_CFLAGS) -fno-pie -c $< -o $@
 $(O)/guest/init: $(GUEST_OBJ)
-	$(CC) -static -no-pie $^ -o $@
+	$(CC) -static $^ -o $@
 
 # Names sorted and times fixed: the same input packs to the same image.
 $(O)/guest/initrd.cpio.gz: $(O)/guest/init $(BUSYBOX)
@@ -44,7 +44,7 @@ $(MB_DIR)/start.o: guest/multiboot/start.S
 	$(CC) -m32 -c $< -o $@
 $(MB_ELF): $(O)/guest/%.elf: $(MB_DIR)/start.o $(MB_DIR)/%.o \
            $(MB_SHARED:%=$(MB_DIR)/%.o) guest/multiboot/link.ld
-	$(CC) -m32 -static -nostdlib -no-pie -Wl,--build-id=none \
+	$(CC) -m32 -static -nostdlib -Wl,--build-id=none \
 	 -Wl,-z,noexecstack -Wl,-T,guest/multiboot/link.ld $(filter %.o,$^) -o $@
 guest: $(MB_ELF)
 -include $(wildcard $(MB_DIR)/*.d)

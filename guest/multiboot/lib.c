@@ -130,7 +130,10 @@ void trap_init(void)
 
 void trap_report(const uint32_t *frame)
 {
-	print("exception %u, error code %x, at %x\n", frame[0], frame[1],
-	      frame[2]);
+	uint32_t cr2;
+
+	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+	print("exception %u, error code %x, at %x, cr2 %x\n", frame[0],
+	      frame[1], frame[2], cr2);
 	finish(100 + frame[0]);
 }

@@ -48,7 +48,6 @@ json=$dir/nested.json
 is "nested: the scheme" "$(jq -r .mmu "$json")" nested
 is "nested: the format" "$(jq -r .format "$json")" npt
 is "nested: the engine" "$(jq -r .engine "$json")" svm
-ok "nested: violations" at_most "$(jq .memory.violations "$json")" 128
 ok "nested: faults that map" at_most "$(jq .memory.pf_fixed "$json")" 128
 ok "nested: exits add up" jq -e \
 	'(.exits | del(.total) | add) == .exits.total' "$json"
