@@ -14,5 +14,44 @@ $(O)/libvmmu.a: $(LIB_OBJ)
 	$(AR) rcs $@ $^
 all: $(O)/libvmmu.a
 lib: $(O)/libvmmu.a ## build libvmmu.a alone
-.PHONY: lib
 -include $(LIB_OBJ:.o=.d)
+
+# Both compilers, and the library stands on its own: what it needs from
+# outside is three functions, and it keeps no state in globals.
+FREE_CC     := gcc clang
+FREE_MERGED := $(FREE_CC:%=$(O)/freestanding/%.o)
+FREE_OBJ     = $(LIB_SRC:%.c=$(O)/freestanding/$(1)/%.o)
+
+$(foreach cc,$(FREE_CC),$(call FREE_OBJ,$(cc))): Makefile mk/lib.mk
+$(O)/freestanding/gcc/%.o: %.c
+	@mkdir -p $(@D)
+	gcc $(LIB_CFLAGS) -c $< -o $@
+$(O)/freestanding/clang/%.o: %.c
+	@mkdir -p $(@D)
+	clang $(LIB_CFLAGS) -c $< -o $@
+$(O)/freestanding/gcc.o: $(call FREE_OBJ,gcc)
+$(O)/freestanding/clang.o: $(call FREE_OBJ,clang)
+$(FREE_MERGED):
+	ld -r $^ -o $@
+-include $(foreach cc,$(FREE_CC),$(patsubst %.o,%.d,$(call FREE_OBJ,$(cc))))
+
+freestanding: $(FREE_MERGED) ## the library needs no libc and has no globals
+	@test/freestanding.sh $^
+layers: ## includes point one way only
+	@test/layers.sh
+
+# Where `make install` puts headers, library and pkg-config file.
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+install: $(O)/libvmmu.a ## headers, libvmmu.a, vmmu.pc under PREFIX
+	install -d $(DESTDIR)$(PREFIX)/include/vmmu \
+	 $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 include/vmmu/*.h $(DESTDIR)$(PREFIX)/include/vmmu
+	install -m 644 $(O)/libvmmu.a $(DESTDIR)$(PREFIX)/lib
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	 mk/vmmu.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/vmmu.pc
+
+CHECK_MAKE += freestanding layers
+CHECK_TAP  += test/install.t
+.PHONY: lib freestanding layers install
