@@ -9,7 +9,8 @@ $(O)/test/diff/permute: $(addprefix $(O)/san/test/diff/,permute.o predict.o \
                           trace.o)
 $(O)/test/diff/nth: $(O)/san/test/diff/nth.o
 $(PROOF_BIN): $(O)/san/libtest.a
-	@mkdir -p $(@D)	$(CC) $(SAN) $(filter %.o,$^) $(filter %.a,$^) -o $@
+	@mkdir -p $(@D)
+	$(CC) $(SAN) $(filter %.o,$^) $(filter %.a,$^) -o $@
 
 diff: $(O)/test/diff/diff ## differential test, about a minute
 	prove -v $<

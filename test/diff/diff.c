@@ -118,31 +118,52 @@ static void print_counts(const struct run_result *r)
 	       r->stats.mapped[2], r->stats.mapped[3], r->count.audits);
 }
 
+/* What the traces of one mode did together. */
+struct campaign {
+	struct run_result sum, last;
+	uint64_t traces, last_seed;
+	double seconds;
+	struct timespec begin;
+};
+
+static bool go_on(void *ctx, uint64_t seed, const struct run_result *r)
+{
+	struct campaign *c = ctx;
+	struct timespec now;
+
+	c->traces++;
+	c->last = *r;
+	c->last_seed = seed;
+	add(&c->sum, r);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - c->begin.tv_sec) +
+		       1e-9 * (double)(now.tv_nsec - c->begin.tv_nsec) <
+	       c->seconds;
+}
+
 /* Random traces of one mode until the time is over. */
 static void test_mode(const struct options *o, enum guest_mode mode,
 		      double seconds)
 {
-	struct options here = *o;
-	struct run_result sum = { .failed = false }, r;
-	uint64_t traces = 0;
-	struct timespec begin, now;
+	struct run_seeds seeds = { .first = o->seed,
+				   .choice = { mode, o->choice.steps },
+				   .plant = o->plant };
+	struct campaign c = { .seconds = seconds };
+	struct trace t;
 	char text[80];
-	double spent;
-	bool good;
 
-	here.choice.mode = mode;
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	do {
-		good = try_seed(o->seed + traces++, &here, &r);
-		add(&sum, &r);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		spent = (double)(now.tv_sec - begin.tv_sec) +
-			1e-9 * (double)(now.tv_nsec - begin.tv_nsec);
-	} while (good && spent < seconds);
+	clock_gettime(CLOCK_MONOTONIC, &c.begin);
+	run_seeds(&seeds, go_on, &c);
 	snprintf(text, sizeof(text), "%s: %" PRIu64 " traces of %u operations",
-		 mode_names[mode], traces, o->choice.steps);
-	tap(good, text);
-	print_counts(&sum);
+		 mode_names[mode], c.traces, o->choice.steps);
+	tap(!c.last.failed, text);
+	print_counts(&c.sum);
+	if (!c.last.failed)
+		return;
+	trace_init(&t);
+	gen_trace(&t, c.last_seed, &seeds.choice);
+	report(&t, c.last_seed, o->plant, &c.last);
+	trace_fini(&t);
 }
 
 /* A fault of ours must be found, and its trace become short. */

@@ -93,18 +93,6 @@ static void into_tlb(struct world *w, gva_t gva, const struct twodim_result *r)
 	tlb_fill(&w->tlb, &w->sregs, &e);
 }
 
-/* The page was asked for to be written: the library may log it. */
-static void mark_may(struct world *w, gpa_t gpa)
-{
-	struct truth_slot *t = truth_find(w, gpa);
-	uint64_t page;
-
-	if (!t)
-		return;
-	page = (gpa.v - t->slot.gpa.v) >> VMMU_PAGE_SHIFT;
-	t->may[page / 64] |= UINT64_C(1) << page % 64;
-}
-
 /* Is "MMIO" true of this violation: no slot, or a write to one that is
  * read-only? */
 static bool mmio_is_true(struct world *w, const struct twodim_result *r)
@@ -124,7 +112,7 @@ static bool emulate(struct world *w, gva_t gva, unsigned access,
 	if (!soft_access(w, gva, access, 0, &walk, &done->place))
 		return false;
 	if (access & VMMU_W)
-		mark_may(w, done->place.gpa);
+		truth_may(w, done->place.gpa);
 	return true;
 }
 
@@ -161,7 +149,7 @@ static bool obey(struct world *w, gva_t gva, unsigned access,
 	if (w->config.nested != NEST_NPT)
 		fault.gva = gva;
 	if (r->violation_access & VMMU_W)
-		mark_may(w, r->violation_gpa);
+		truth_may(w, r->violation_gpa);
 	vmmu_cpu_fault(&w->cpu, &fault, &answer);
 	switch (answer.verdict) {
 	case VMMU_RETRY:

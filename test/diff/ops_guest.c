@@ -208,7 +208,7 @@ static void store(struct world *w, const struct place *p, uint64_t value)
 
 	*byte = (uint8_t)value;
 	truth_store(w, vmmu_slot_hva(&t->slot, p->gpa), 1, value);
-	truth_mark(w, p->gpa);
+	truth_must(w, p->gpa);
 }
 
 /* 3. Accesses. */
@@ -300,6 +300,6 @@ bool op_walk(struct world *w, const struct op *op)
 	if (!same_place(&got, &want))
 		return differ(w, "walk", &got, &want);
 	if (got.where == AT_MEMORY && (access & VMMU_W))
-		truth_mark(w, got.gpa); /* the accessor gave it for writing */
+		truth_must(w, got.gpa); /* the accessor gave it for writing */
 	return r.outcome != SMMU_OK || same_details(w, &walk, &r);
 }

@@ -36,14 +36,14 @@ static bool slot_is_fine(struct world *w, const struct vmmu_slot *want)
 {
 	const struct truth_slot *t = &w->slot[want->id];
 
-	if (want->size == 0)
-		return t->used;
 	if ((want->gpa.v | want->size | want->hva.v) & VMMU_PAGE_MASK)
 		return false;
 	if (want->gpa.v + want->size < want->gpa.v)
 		return false;
 	if (want->flags & ~(VMMU_SLOT_LOG_DIRTY | VMMU_SLOT_READ_ONLY))
 		return false;
+	if (want->size == 0)
+		return t->used;
 	if (t->used &&
 	    (t->slot.size != want->size || t->slot.hva.v != want->hva.v))
 		return false;
@@ -76,8 +76,9 @@ bool op_slot(struct world *w, const struct op *op)
 	bool fine, logged = t->used && (t->slot.flags & VMMU_SLOT_LOG_DIRTY);
 	enum vmmu_slot_error error;
 
-	if (want.size > WORLD_SLOT_PAGES * VMMU_PAGE_SIZE ||
-	    !inside(w, want.hva, want.size))
+	if (!inside(w, want.hva, want.size) ||
+	    ((want.flags & VMMU_SLOT_LOG_DIRTY) &&
+	     want.size > WORLD_LOG_PAGES * VMMU_PAGE_SIZE))
 		return true; /* beyond what this host has */
 	fine = slot_is_fine(w, &want);
 	if (!logged)
@@ -205,7 +206,7 @@ bool op_write(struct world *w, const struct op *op)
 				  wrote, want);
 	if (wrote == VMMU_GMEM_OK) {
 		truth_store(w, vmmu_slot_hva(&t->slot, gpa), size, op->arg[2]);
-		truth_mark(w, gpa);
+		truth_must(w, gpa);
 	}
 	return true;
 }

@@ -45,15 +45,29 @@ uint8_t *truth_byte(struct world *w, gpa_t gpa)
 	return w->copy + world_offset(w, vmmu_slot_hva(&t->slot, gpa));
 }
 
-void truth_mark(struct world *w, gpa_t gpa)
+/* Only slots of so many pages are ever made to log. */
+static void mark(struct truth_slot *t, uint64_t *bitmap, gpa_t gpa)
+{
+	uint64_t page = (gpa.v - t->slot.gpa.v) >> VMMU_PAGE_SHIFT;
+
+	if (page < WORLD_LOG_PAGES)
+		bitmap[page / 64] |= UINT64_C(1) << page % 64;
+}
+
+void truth_must(struct world *w, gpa_t gpa)
 {
 	struct truth_slot *t = truth_find(w, gpa);
-	uint64_t page;
 
-	if (!t)
-		return;
-	page = (gpa.v - t->slot.gpa.v) >> VMMU_PAGE_SHIFT;
-	t->must[page / 64] |= UINT64_C(1) << page % 64;
+	if (t)
+		mark(t, t->must, gpa);
+}
+
+void truth_may(struct world *w, gpa_t gpa)
+{
+	struct truth_slot *t = truth_find(w, gpa);
+
+	if (t)
+		mark(t, t->may, gpa);
 }
 
 void world_touch(struct world *w, hva_t hva)
@@ -118,7 +132,7 @@ static enum smmu_mem_status truth_swap(void *ctx, gpa_t gpa, unsigned size,
 	if (here != old)
 		return SMMU_MEM_CHANGED;
 	truth_store(w, vmmu_slot_hva(&t->slot, gpa), size, now);
-	truth_mark(w, gpa);
+	truth_must(w, gpa);
 	return SMMU_MEM_OK;
 }
 

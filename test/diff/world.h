@@ -25,11 +25,11 @@
 
 #include "trace.h"
 
-#define WORLD_SLOTS	 16
-#define WORLD_SLOT_PAGES 262144 /* in one slot, at most: 1 GiB */
-#define WORLD_BITMAP	 (WORLD_SLOT_PAGES / 64)
-#define WORLD_TOUCHED	 512
-#define WORLD_ABSENT	 16
+#define WORLD_SLOTS	16
+#define WORLD_LOG_PAGES 2048 /* in a slot that logs, at most */
+#define WORLD_BITMAP	(WORLD_LOG_PAGES / 64)
+#define WORLD_TOUCHED	512
+#define WORLD_ABSENT	16
 
 /* Where an access ends. */
 enum where {
@@ -112,7 +112,9 @@ uint8_t *truth_byte(struct world *w, gpa_t gpa);
 /* A store of 1..8 bytes inside one aligned word, in the copy; every gpa that
  * shows it is journalled. */
 void truth_store(struct world *w, hva_t hva, unsigned size, uint64_t value);
-void truth_mark(struct world *w, gpa_t gpa); /* dirty: must */
+/* Dirty: it was written; it was asked for to be written. */
+void truth_must(struct world *w, gpa_t gpa);
+void truth_may(struct world *w, gpa_t gpa);
 /* The memory that the oracle walks in. */
 struct smmu_mem truth_mem(struct world *w);
 void world_touch(struct world *w, hva_t hva);
