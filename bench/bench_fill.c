@@ -1,20 +1,20 @@
 /*
  * What one nested fill costs: a violation on a page that is not mapped, whose
- * tables exist, backed by 4 KiB extents.
+ * tables exist, backed by 4 KiB extents. All that belongs to it counts: the
+ * look-up of the slot, the host's answer, statistics.
  *
- *   bench_fill COUNT
- *
- * The setup does not depend on COUNT, so the instructions of a run with 2N
- * less those of a run with N, over N, are the cost of one fill, with all that
- * belongs to it: look-up of the slot, the host's answer, statistics.
+ *   near  one page after the other, as guests mostly touch them
+ *   far   each in another gigabyte than the one before: a whole descent
+ *   loop  no fill at all, for callgrind.py to subtract
  */
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include <vmmu/vmmu.h>
 
-#define TABLE_PAGES 1024u
-#define REGION	    VMMU_1G /* one slot, 512 tables of level 1 */
+#include "bench.h"
+
+#define TABLE_PAGES 2048u
+#define SLOT_SIZE   (2 * VMMU_1G) /* 1024 tables of level 1 */
 #define HVA	    UINT64_C(0x100000000)
 
 struct host {
@@ -90,16 +90,39 @@ static void fill(struct vmmu_cpu *cpu, uint64_t gpa)
 		abort();
 }
 
-int main(int argc, char **argv)
+/* The i-th page to fill. The first of each 2 MiB is taken: it made the
+ * tables. */
+static uint64_t near(uint64_t i)
 {
-	static struct vmmu_vm vm;
-	static struct vmmu_cpu cpu;
+	return (i + i / 511 + 1) * VMMU_PAGE_SIZE;
+}
+
+static uint64_t far(uint64_t i)
+{
+	return near(i / 2) + i % 2 * VMMU_1G;
+}
+
+static volatile uint64_t sink;
+
+static void run(struct vmmu_cpu *cpu, uint64_t (*page)(uint64_t i),
+		uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		fill(cpu, page(i));
+}
+
+static void loop_alone(uint64_t (*page)(uint64_t i), uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		sink = page(i);
+}
+
+static void set_up(struct vmmu_cpu *cpu, struct vmmu_vm *vm, struct host *host)
+{
 	static struct vmmu_slot storage[1];
-	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 0) : 1000;
-	struct host host = { .tables = NULL };
-	const struct vmmu_slot slot = { .size = REGION, .hva = mk_hva(HVA) };
+	const struct vmmu_slot slot = { .size = SLOT_SIZE, .hva = mk_hva(HVA) };
 	const struct vmmu_vm_config config = {
-		.host = { .ops = &ops, .cookie = &host },
+		.host = { .ops = &ops, .cookie = host },
 		.hw = { .nested_format = &pt_npt, .nested_max_leaf = 3 },
 		.slot_storage = storage,
 		.slot_capacity = 1,
@@ -107,26 +130,36 @@ int main(int argc, char **argv)
 		.fault_around = 64 * 1024 * 1024,
 	};
 
-	host.tables = calloc(TABLE_PAGES + 1, VMMU_PAGE_SIZE);
-	if (!host.tables || !vmmu_vm_init(&vm, &config) ||
-	    !vmmu_cpu_init(&cpu, &vm, &vmmu_nested) ||
-	    vmmu_vm_set_slot(&vm, &slot) != VMMU_SLOT_OK)
-		return 1;
-	/* The tables, by the first page of each. */
-	for (uint64_t gpa = 0; gpa < REGION; gpa += VMMU_2M)
-		fill(&cpu, gpa);
-	if (count > REGION / VMMU_PAGE_SIZE * 511 / 512) {
-		fprintf(stderr, "bench_fill: at most %lu\n",
-			(unsigned long)(REGION / VMMU_PAGE_SIZE * 511 / 512));
-		return 2;
-	}
-	for (uint64_t gpa = 0; count; gpa += VMMU_PAGE_SIZE) {
-		if (!(gpa & (VMMU_2M - 1)))
-			continue;
-		fill(&cpu, gpa);
-		count--;
-	}
+	host->tables = calloc(TABLE_PAGES + 1, VMMU_PAGE_SIZE);
+	if (!host->tables || !vmmu_vm_init(vm, &config) ||
+	    !vmmu_cpu_init(cpu, vm, &vmmu_nested) ||
+	    vmmu_vm_set_slot(vm, &slot) != VMMU_SLOT_OK)
+		abort();
+	for (uint64_t gpa = 0; gpa < SLOT_SIZE; gpa += VMMU_2M)
+		fill(cpu, gpa);
+}
+
+int main(int argc, char **argv)
+{
+	static struct vmmu_vm vm;
+	static struct vmmu_cpu cpu;
+	uint64_t count = bench_count(argc, argv);
+	const char *op = argc > 1 ? argv[1] : "";
+	struct host host = { .tables = NULL };
+
+	if (count > 2 * 511 * 511)
+		return bench_usage(argv[0], "near|far|loop, at most 522242");
+	set_up(&cpu, &vm, &host);
+	if (!strcmp(op, "near"))
+		run(&cpu, near, count);
+	else if (!strcmp(op, "far"))
+		run(&cpu, far, count);
+	else if (!strcmp(op, "loop"))
+		loop_alone(near, count);
+	else
+		return bench_usage(argv[0], "near|far|loop");
+	/* Every violation was a fill, and no table was made or lost. */
 	if (vm.stats.pf_fixed != vm.stats.violations || vm.stats.mmu_recycled)
-		return 1;
-	return 0;
+		abort();
+	return bench_done(op, count);
 }

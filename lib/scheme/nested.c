@@ -64,7 +64,9 @@ static bool page_is_clean(const struct vmmu_slot *slot, uint64_t gpa)
 	return !(word >> n % 64 & 1);
 }
 
-/* A slot that logs. Before the page can be written, its bit is set. */
+/* A slot that logs. Before the page can be written, its bit is set. Out of
+ * line, like all that is rare on the way to a fill: inlined it costs the fill
+ * its registers. */
 static __attribute__((noinline)) void log_access(struct vmmu_vm *vm,
 						 struct finding *f, bool writes)
 {
@@ -102,8 +104,12 @@ static enum vmmu_resolve look_up(struct vmmu_vm *vm, struct finding *f,
 		return r;
 	into = hva.v - run.hva.v;
 	f->hpa = run.hpa.v + into;
-	f->before = least(into, offset);
-	f->after = least(run.size - into, slot->size - offset) - 1;
+	f->before = 0;
+	f->after = VMMU_PAGE_MASK;
+	if (run.size != VMMU_PAGE_SIZE) {
+		f->before = least(into, offset);
+		f->after = least(run.size - into, slot->size - offset) - 1;
+	}
 	f->may_widen = !run.read_only;
 	f->writable = !run.read_only && !(slot->flags & VMMU_SLOT_READ_ONLY);
 	if (slot->flags & VMMU_SLOT_LOG_DIRTY)

@@ -122,8 +122,16 @@ static void a_change_of_backing_elsewhere_costs_nothing_in(
 	assert_true(mapped(r, 0));
 	/* Software's pointers are dropped all the same. */
 	assert_true(r->vm.slots.generation > generation);
+	/* Next to it in gpa, elsewhere in hva. */
+	vm_rig_slot(r, 1, 0, 8 * MIB, 8 * MIB, 0, NULL);
+	vm_rig_touch(r, 8 * MIB, VMMU_W, NULL);
+	vmmu_vm_backing_changed(&r->vm, vm_rig_hva(r, 9 * MIB), 16 * MIB);
+	assert_false(mapped(r, 2 * MIB));
+	assert_true(mapped(r, 0));
+	assert_true(mapped(r, 8 * MIB));
 	vmmu_vm_backing_changed(&r->vm, mk_hva(0), UINT64_MAX);
 	assert_false(mapped(r, 0));
+	assert_false(mapped(r, 8 * MIB));
 	vm_rig_free(r);
 }
 EACH(a_change_of_backing_elsewhere_costs_nothing)
