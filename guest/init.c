@@ -92,8 +92,9 @@ static void set_up(void)
 	write_setting("/sys/kernel/mm/transparent_hugepage/enabled", "never");
 	write_setting("/proc/sys/kernel/randomize_va_space", "0");
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-	/* Messages of the kernel would fall into the middle of our lines. */
-	write_setting("/proc/sys/kernel/printk", "4 4 1 7");
+	/* The kernel's chatter would fall into the middle of our lines; its
+	 * warnings may. */
+	write_setting("/proc/sys/kernel/printk", "5 4 1 7");
 }
 
 /* The value of a word key or key=value on the kernel command line, or NULL. */

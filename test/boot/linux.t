@@ -3,7 +3,8 @@
 # the bare machine does not bring out, does its work, powers off.
 . "$(dirname "$0")/tap.sh"
 
-APPEND="console=ttyS0"
+# Warnings and worse reach the console, and nothing else does.
+APPEND="console=ttyS0 loglevel=5"
 export APPEND
 dir=$scratch/boot
 
@@ -22,11 +23,10 @@ boot() {
 		"$dir/$1.console"
 }
 
-# Lines that sound like trouble, without their times and numbers.
+# What the kernel said, without times and numbers.
 complaints() {
 	sed -n 's/^\[ *[0-9.]*\] //p' "$dir/$1.console" |
-		grep -iE 'warn|bug|error|fail|oops|call trace|unable|lockup|stall|panic|invalid|unchecked|bogus|deadlock|taint|broken|disabl.*due|not ' |
-		sed 's/[0-9]\+/N/g' | sort -u
+		grep -v "reboot: Power down" | sed 's/[0-9]\+/N/g' | sort -u
 }
 
 no_new_complaints() {
@@ -52,9 +52,12 @@ ok "nested: faults that map" at_most "$(jq .memory.pf_fixed "$json")" 128
 ok "nested: exits add up" jq -e \
 	'(.exits | del(.total) | add) == .exits.total' "$json"
 ok "nested: exits there are" jq -e '.exits.total > 0' "$json"
-ok "nested: memory is mapped" jq -e \
+ok "nested: the workload's memory is mapped" jq -e \
 	'.mapped["4k"] * 4096 + .mapped["2m"] * 2097152 +
-	 .mapped["1g"] * 1073741824 >= 500 * 1048576' "$json"
+	 .mapped["1g"] * 1073741824 | . > 64 * 1048576' "$json"
+ok "nested: nothing is mapped that was not given" jq -e \
+	'.mapped["4k"] * 4096 + .mapped["2m"] * 2097152 +
+	 .mapped["1g"] * 1073741824 <= .memory_given' "$json"
 ok "nested: no more memory than was asked" jq -e \
 	'.memory_given <= 536870912' "$json"
 
