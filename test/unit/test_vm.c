@@ -338,6 +338,50 @@ static void a_poisoned_vm_answers_with_its_reason_in(const struct pt_format *f)
 }
 EACH(a_poisoned_vm_answers_with_its_reason)
 
+/* Whatever short cut it takes, the mode is what vmmu_mode_set computes. */
+static void registers_make_the_mode_in(const struct pt_format *f)
+{
+	static const uint64_t cr4s[] = { 0, VMMU_CR4_PAE,
+					 VMMU_CR4_PAE | VMMU_CR4_LA57,
+					 VMMU_CR4_PSE,
+					 VMMU_CR4_PAE | VMMU_CR4_SMEP };
+	struct vmmu_features features = { .maxphyaddr = 40, .nx = true };
+	struct vm_rig *r = vm_rig(f);
+	struct vmmu_regs regs = { .cr0 = VMMU_CR0_PE | VMMU_CR0_PG };
+	static struct vmmu_mode want;
+	uint64_t seed = 3;
+
+	for (unsigned i = 0; i < 500; i++) {
+		uint64_t what = vm_rig_random(&seed);
+
+		if (what % 4 == 0)
+			regs.cr4 = cr4s[what / 4 % 5];
+		else if (what % 4 == 1)
+			regs.cr3 = (what & 0xfff) << 12;
+		else if (what % 8 == 2)
+			regs.efer = what / 8 % 2 ? VMMU_EFER_LME | VMMU_EFER_LMA
+						 : 0;
+		else if (what % 8 == 6)
+			regs.pdpte[what / 8 % 4] = (what & 0xff000) | 1;
+		else if (what % 16 == 3)
+			features.gib_pages = !features.gib_pages;
+		vmmu_cpu_set_regs(&r->cpu[0], &regs, &features);
+		memset(&want, 0, sizeof(want));
+		vmmu_mode_set(&want, &regs, &features);
+		assert_int_equal(r->cpu[0].mode.root, want.root);
+		assert_int_equal(r->cpu[0].mode.levels, want.levels);
+		assert_ptr_equal(r->cpu[0].mode.format, want.format);
+		assert_int_equal(r->cpu[0].mode.pdptes, want.pdptes);
+		assert_memory_equal(&r->cpu[0].mode.regs, &regs, sizeof(regs));
+		assert_memory_equal(r->cpu[0].mode.forbids, want.forbids,
+				    sizeof(want.forbids));
+		assert_memory_equal(r->cpu[0].mode.level, want.level,
+				    sizeof(want.level));
+	}
+	vm_rig_free(r);
+}
+EACH(registers_make_the_mode)
+
 static void bad_configurations_are_refused(void **state)
 {
 	struct vmmu_slot slot[1];
@@ -395,6 +439,7 @@ int main(void)
 		cmocka_unit_test(the_last_vcpu_takes_the_table_along),
 		cmocka_unit_test(a_refused_switch_leaves_it_where_it_is),
 		cmocka_unit_test(a_poisoned_vm_answers_with_its_reason),
+		cmocka_unit_test(registers_make_the_mode),
 		cmocka_unit_test(bad_configurations_are_refused),
 	};
 
