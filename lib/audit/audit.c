@@ -206,8 +206,8 @@ static void check_table(struct audit *a, const struct pt_table *t)
 	a->tables++;
 	for (unsigned level = 0; level <= PT_LEVELS_MAX; level++)
 		a->leaves[level] = 0;
-	if (!pt_visit(t, 0, t->last + 1,
-		      PT_VISIT_LEAF | PT_VISIT_PRE, check_entry, a))
+	if (!pt_visit(t, 0, t->last + 1, PT_VISIT_LEAF | PT_VISIT_PRE,
+		      check_entry, a))
 		return; /* the page counts will say so */
 	for (unsigned level = 1; level <= t->format->levels; level++)
 		if (a->leaves[level] != t->leaves[level])
