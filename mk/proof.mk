@@ -45,9 +45,10 @@ $(O)/test/fuzz/seeds: $(O)/san/test/fuzz/seeds.o $(O)/san/test/fuzz/pack.o \
 fuzz: $(FUZZ_BIN) $(O)/test/fuzz/seeds ## fuzz walker and calls, bounded
 	@mkdir -p $(O)/test/fuzz/seed
 	$(O)/test/fuzz/seeds $(O)/test/fuzz/seed
-	for f in $(FUZZ_BIN); do mkdir -p $$f.corpus; \
-	 $$f -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -verbosity=0 \
+	for f in $(FUZZ_BIN); do mkdir -p $$f.corpus; echo "$$f:"; \
+	 $$f -seed=1 -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -verbosity=0 \
 	  -print_final_stats=1 -artifact_prefix=$$f- \
-	  $$f.corpus $(O)/test/fuzz/seed || exit 1; done
+	  $$f.corpus $(O)/test/fuzz/seed >$$f.log 2>&1 || \
+	 { cat $$f.log; exit 1; }; grep 'executed\|added' $$f.log; done
 .PHONY: diff permute nth fuzz
 -include $(shell find $(O)/fuzz -name '*.d' 2>/dev/null)

@@ -27,6 +27,7 @@
 #define PLANT_SHORT  16
 
 struct options {
+	const char *self; /* a failing trace is written beside it */
 	uint64_t seed;
 	bool has_seed, print;
 	struct gen_choice choice;
@@ -46,17 +47,17 @@ static void tap(bool good, const char *text)
 }
 
 /* Writes the short trace where it can be replayed from. */
-static void report(struct trace *t, uint64_t seed, enum plant plant,
+static void report(const struct options *o, struct trace *t, uint64_t seed,
 		   const struct run_result *r)
 {
 	struct run_result last;
-	char name[64];
+	char name[512];
 	FILE *f;
 
 	printf("# seed %" PRIu64 ", step %u: %s\n", seed, r->step, r->sentence);
-	shrink(t, plant);
-	run_guarded(t, plant, &last);
-	snprintf(name, sizeof(name), "diff-%" PRIu64 ".trace", seed);
+	shrink(t, o->plant);
+	run_guarded(t, o->plant, &last);
+	snprintf(name, sizeof(name), "%s-%" PRIu64 ".trace", o->self, seed);
 	f = fopen(name, "w");
 	if (!f) {
 		perror(name);
@@ -65,8 +66,8 @@ static void report(struct trace *t, uint64_t seed, enum plant plant,
 	fprintf(f, "# %s\n", last.sentence);
 	trace_print(f, t, "");
 	fclose(f);
-	printf("# %u operations: %s\n# written to %s: diff --replay %s\n",
-	       t->count, last.sentence, name, name);
+	printf("# %u operations: %s\n# again: %s --replay %s\n", t->count,
+	       last.sentence, o->self, name);
 }
 
 static bool try_seed(uint64_t seed, const struct options *o,
@@ -78,7 +79,7 @@ static bool try_seed(uint64_t seed, const struct options *o,
 	gen_trace(&t, seed, &o->choice);
 	run_guarded(&t, o->plant, r);
 	if (r->failed)
-		report(&t, seed, o->plant, r);
+		report(o, &t, seed, r);
 	trace_fini(&t);
 	return !r->failed;
 }
@@ -162,7 +163,7 @@ static void test_mode(const struct options *o, enum guest_mode mode,
 		return;
 	trace_init(&t);
 	gen_trace(&t, c.last_seed, &seeds.choice);
-	report(&t, c.last_seed, o->plant, &c.last);
+	report(o, &t, c.last_seed, &c.last);
 	trace_fini(&t);
 }
 
@@ -302,7 +303,8 @@ static void parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .seed = 1,
+	struct options o = { .self = argv[0],
+			     .seed = 1,
 			     .choice = { .mode = MODE_COUNT,
 					 .steps = STEPS_DEFAULT },
 			     .seconds = SECONDS_DEFAULT };

@@ -39,7 +39,9 @@ static const struct {
 	uint64_t gpa, size, offset, flags;
 } slots[] = {
 	{ 0x0, 0x400000, 0x0, 0 },
-	{ 0x800000, 0x200000, 0x400000, 0 },
+	/* Neither end where a large leaf, or what is mapped around a fault,
+	 * would end by itself. */
+	{ 0x803000, 0x1fa000, 0x403000, 0 },
 	{ UINT64_C(0x100000000), 0x200000, 0x600000, 0 },
 	{ 0x600000, 0x10000, 0x800000, VMMU_SLOT_READ_ONLY },
 	{ 0xa00000, 0x20000, 0x820000, VMMU_SLOT_LOG_DIRTY },
@@ -81,9 +83,11 @@ static uint64_t any_data(struct gen *g)
 		0x3000,
 		0x200000,
 		0x201000,
-		0x800000,
-		0x801000,
-		0x9ff000,
+		0x802000,
+		0x803000,
+		0x804000,
+		0x9fc000,
+		0x9fd000,
 		0x600000,
 		0x601000,
 		UINT64_C(0x100000000),
@@ -127,7 +131,7 @@ static uint64_t any_page(struct gen *g)
 
 static void place_tables(struct gen *g)
 {
-	static const uint64_t odd[] = { 0x802000, UINT64_C(0x100002000),
+	static const uint64_t odd[] = { 0x805000, UINT64_C(0x100002000),
 					0x602000, 0xa03000, 0x202000 };
 	uint64_t next = 0x10000;
 

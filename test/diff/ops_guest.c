@@ -188,7 +188,11 @@ static bool judge_cached(struct world *w, gva_t gva, unsigned access,
 	if (history_allows(&w->history, &w->sregs, &mem, gva, access, is_wanted,
 			   &wanted))
 		return true;
-	now = (struct place){ .where = AT_MEMORY, .gpa = r.gpa };
+	now = (struct place){ .where = r.outcome == SMMU_OK	 ? AT_MEMORY
+				       : r.outcome == SMMU_FAULT ? AT_FAULT
+								 : AT_NO_TABLE,
+			      .gpa = r.gpa,
+			      .error = r.error };
 	return differ(w, "stale beyond what a TLB may be", got, &now);
 }
 
