@@ -41,7 +41,9 @@ struct vmmu_host_ops {
 	void *(*ptr)(void *cookie, hpa_t hpa);
 
 	/* hva -> hpa. `access` is VMMU_R or VMMU_W. May allocate. May answer
-	 * a larger run than the page asked for, never a wrong one. */
+	 * a larger run than the page asked for, never a wrong one. To answer
+	 * it may take backing from elsewhere or break a sharing, after
+	 * vmmu_vm_backing_changed; it may not change slots. */
 	enum vmmu_resolve (*resolve)(void *cookie, hva_t hva, unsigned access,
 				     struct vmmu_extent *out);
 

@@ -35,7 +35,9 @@ struct vmmu_stats {
 	uint64_t mapped[PT_LEVELS_MAX + 1]; /* entries ever made, by level */
 };
 
-/* Tables for one address in each of a few places, whatever the format. */
+/* Enough for any one address in any format, so that no fault ever fails for
+ * lack of tables. But all that one guest instruction touches must be mapped
+ * at a time: with 4 KiB leaves all over memory that may be 60 pages. */
 #define VMMU_TABLE_LIMIT_MIN 16
 
 struct vmmu_vm_config {
