@@ -40,6 +40,18 @@ freestanding: $(FREE_MERGED) ## the library needs no libc and has no globals
 layers: ## includes point one way only
 	@test/layers.sh
 
+# Instructions per operation, against what must be reached.
+BENCH_BIN := $(patsubst bench/%.c,$(O)/bench/%,$(wildcard bench/bench_*.c))
+
+$(O)/bench/%: bench/%.c $(O)/libvmmu.a
+	@mkdir -p $(@D)
+	$(CC) $(HOST_CFLAGS) $< $(O)/libvmmu.a -o $@
+-include $(BENCH_BIN:=.d)
+
+bench-lib: $(BENCH_BIN) ## instructions per operation of the library
+	@bench/callgrind.py $(O)
+bench: bench-lib
+
 # Where `make install` puts headers, library and pkg-config file.
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -54,4 +66,4 @@ install: $(O)/libvmmu.a ## headers, libvmmu.a, vmmu.pc under PREFIX
 
 CHECK_MAKE += freestanding layers
 CHECK_TAP  += test/install.t
-.PHONY: lib freestanding layers install
+.PHONY: lib freestanding layers bench-lib install

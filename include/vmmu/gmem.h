@@ -19,7 +19,8 @@
 #include <vmmu/host.h>
 #include <vmmu/slots.h>
 
-#define VMMU_GMEM_WAYS 64
+#define VMMU_GMEM_WAYS	 64
+#define VMMU_GMEM_RECENT 4
 
 /* 32 bytes, so that finding one needs no multiplication. */
 struct vmmu_gmem_line {
@@ -34,6 +35,9 @@ struct vmmu_gmem {
 	const struct vmmu_host *host;
 	uint64_t generation;
 	struct vmmu_gmem_line line[VMMU_GMEM_WAYS];
+	/* The frame last used for one purpose: the walk has one for each of
+	 * its upper levels, whose tables seldom change. */
+	struct vmmu_gmem_line recent[VMMU_GMEM_RECENT];
 };
 
 enum vmmu_gmem_status {

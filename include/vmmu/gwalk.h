@@ -31,11 +31,11 @@ struct vmmu_gwalk {
 	gpa_t table;	    /* of the entry the walk ended at */
 	uint64_t entry;	    /* with OK and FAULT: that entry, A/D as now set */
 	uint8_t level;	    /* its level; 0: paging is off */
-	uint8_t perms;	    /* VMMU_RWXU that all levels grant together */
 	uint8_t page_shift; /* log2 of the page's size: 12, 21, 22, 30 */
-	bool dirty;	    /* the leaf's D is set */
-	bool global;	    /* the leaf's G is set and CR4.PGE too */
 	uint8_t pkey;
+	uint8_t perms;	     /* VMMU_RWXU that all levels grant together */
+	bool dirty;	     /* the leaf's D is set */
+	bool global;	     /* the leaf's G is set and CR4.PGE too */
 	uint32_t error_code; /* VMMU_PF_*, with FAULT */
 	/* [l]: the table that was read at level l, for the levels from the
 	 * root's down to `level`; the others are left as they were. */

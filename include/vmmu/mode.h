@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <vmmu/access.h>
 #include <vmmu/addr.h>
 #include <vmmu/format.h>
 
@@ -55,6 +56,11 @@ struct vmmu_mode_level {
 	uint64_t leaf_mask, leaf_value; /* never equal where no leaf may be */
 	uint64_t reserved_table, reserved_leaf;
 	uint64_t table_addr, leaf_addr;
+	/* Of this level's entries: W, U, NX; 0 where they have none. */
+	uint64_t rights;
+	/* What must be clear in entry ^ flip of a leaf that needs nothing to
+	 * be done, for [VMMU_W] a write, [0] any other access. */
+	uint64_t plain_leaf[VMMU_W + 1];
 };
 
 struct vmmu_mode {
@@ -77,12 +83,18 @@ struct vmmu_mode {
 	uint16_t forbids[32];
 	struct vmmu_mode_level level[PT_LEVELS_MAX + 1];
 
-	/* For the straight way down of long mode, see gwalk.c. Of an entry
-	 * with the bits of `flip` inverted, a set bit is one that withholds;
-	 * it is plain, nothing is to be done about it but to use it, when no
-	 * bit of these is set. [1]: of a leaf that is written to. */
-	bool straight;
-	uint64_t flip, plain_table, plain_leaf[2];
+	/* For the straight way down of long mode: lib/pt/gwalk.c. How many
+	 * levels it goes, 0 where it is not to be taken. */
+	uint8_t straight;
+	/* Inverts the bits that grant, so that in entry ^ flip a set bit is
+	 * one that withholds. */
+	uint64_t flip;
+	/* What must be clear in entry ^ flip of an entry to a table. */
+	uint64_t plain_table;
+	/* What an access is granted where the entries together withhold these
+	 * bits: VMMU_R.., or 0 if it is forbidden. Bits 8:4 of the index: as in
+	 * forbids[]; bits 3, 2, 0: U, W, X withheld. */
+	uint8_t granted[32 * 16];
 };
 
 /* Computes all of *mode. Never fails: what the architecture would refuse on

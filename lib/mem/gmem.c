@@ -29,6 +29,8 @@ static void drop_all(struct vmmu_gmem *m)
 {
 	for (unsigned i = 0; i < VMMU_GMEM_WAYS; i++)
 		m->line[i] = (struct vmmu_gmem_line){ .tag = NO_TAG };
+	for (unsigned i = 0; i < VMMU_GMEM_RECENT; i++)
+		m->recent[i].tag = NO_TAG;
 	m->generation = m->slots->generation;
 }
 
@@ -70,6 +72,10 @@ static void keep(struct vmmu_gmem *m, uint64_t gpa, uint8_t *page,
 	line->tag = gpa;
 	line->read = page;
 	line->write = writable ? page : NULL;
+	/* A first write may have moved it. */
+	for (unsigned i = 0; i < VMMU_GMEM_RECENT; i++)
+		if (m->recent[i].tag == gpa)
+			m->recent[i].tag = NO_TAG;
 }
 
 /* Asks, and keeps the answer unless slots or backing changed meanwhile: then

@@ -31,4 +31,23 @@ static inline bool gmem_hit(struct vmmu_gmem *m, uint64_t gpa,
 	return line->tag == gpa;
 }
 
+/* The same, asking first for the frame that was last used for this purpose,
+ * which needs no line to be found. */
+static inline bool gmem_hit_again(struct vmmu_gmem *m, unsigned purpose,
+				  uint64_t gpa, const uint8_t **page)
+{
+	struct vmmu_gmem_line *recent = &m->recent[purpose];
+
+	if (__builtin_expect(recent->tag != gpa, 0)) {
+		struct vmmu_gmem_line *line = gmem_line(m, gpa);
+
+		if (line->tag != gpa)
+			return false;
+		recent->tag = gpa;
+		recent->read = line->read;
+	}
+	*page = recent->read;
+	return true;
+}
+
 #endif

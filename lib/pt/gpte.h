@@ -34,6 +34,19 @@ static inline bool gpte_swap(void *at, unsigned size, uint64_t old,
 					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
+/* What is granted where the entries together withhold these bits: W and U in
+ * their places with 1 for "not granted", and NX. */
+static inline uint8_t gpte_perms(uint64_t withheld)
+{
+	uint64_t no = (withheld & 2) | (withheld & 4) << 1 |
+		      withheld >> 63 << 2;
+
+	return (uint8_t)(no ^ VMMU_RWXU);
+}
+
+_Static_assert(VMMU_W == 2 && VMMU_U == 4 << 1 && VMMU_X == 1 << 2,
+	       "gpte_perms moves bits to where the permission word has them");
+
 static inline bool mode_forbids(const struct vmmu_mode *m, unsigned access,
 				unsigned perms)
 {

@@ -7,15 +7,18 @@
  *
  *   f = entry ^ flip            flip: P, A, D, W, U
  *   f & plain == 0 ?            plain: P, A, reserved, PS (or D, keys)
- *   withheld |= f               no W, no U and NX then are set bits
+ *   withheld |= f               W and U not granted, NX: now set bits
  *
- * so a level is a hit in the cache of frames, a load and one test. At the
- * first entry that is not plain, or whose table is not cached, the rest is
- * gwalk_careful()'s, from that table on. It also takes every other mode, and
- * whatever ends in a fault: this way only knows how to succeed.
+ * and, as plain bits are never set in withheld, the question can be asked once
+ * for all entries to tables, when they have been passed. To follow one that is
+ * not plain does no harm: only frames in the cache are read, and the answer is
+ * not used. What the access is granted is one look into mode->granted.
  *
- * Long mode only: 9 address bits a level, 8 bytes an entry. test_gwalk checks
- * that both ways answer alike.
+ * This way only knows how to succeed. At the first doubt it gives up, having
+ * changed nothing, and gwalk_careful() walks from the root. That also takes
+ * every other mode. test_gwalk checks that both ways answer alike.
+ *
+ * Long mode only: 9 address bits a level, 8 bytes an entry.
  */
 #include <vmmu/access.h>
 #include <vmmu/gwalk.h>
@@ -24,96 +27,114 @@
 #include "pt/gpte.h"
 #include "pt/gwalk_careful.h"
 
-/* Of `withheld`: where long mode's entries have W, U and NX. */
-#define NO_W   UINT64_C(0x2)
-#define NO_U   UINT64_C(0x4)
-#define NX_BIT 63
-
-#define ADDR  UINT64_C(0x000ffffffffff000)
 #define DIRTY 0x40u
 
 struct way {
 	struct vmmu_gmem *mem;
 	const struct vmmu_mode *mode;
 	uint64_t gva;
-	uint64_t table;
-	uint64_t withheld;
 	struct vmmu_gwalk *out;
+	uint64_t table;	   /* where the walk has come to */
+	uint64_t entry;	   /* read there, with flip */
+	uint64_t withheld; /* by the entries before */
 };
 
-static inline uint8_t perms_of(uint64_t withheld)
-{
-	uint64_t no = (withheld & NO_W) | (withheld & NO_U) << 1 |
-		      withheld >> NX_BIT << 2;
-
-	return (uint8_t)(no ^ VMMU_RWXU);
-}
-
-_Static_assert(NO_W == VMMU_W && NO_U << 1 == VMMU_U && 1u << 2 == VMMU_X,
-	       "perms_of moves bits to where the permission word has them");
-
-/* The entry for gva in the table, if the table is cached. */
-static inline bool entry_at(struct way *w, unsigned level, uint64_t *flipped)
+/* Where the gva's entry of this level is in its table. */
+static inline uint64_t offset(const struct way *w, unsigned level)
 {
 	unsigned shift = 12 + 9 * (level - 1);
-	const uint8_t *page;
 
-	if (!gmem_hit(w->mem, w->table, &page))
+	return w->gva >> (shift - 3) & 0xff8;
+}
+
+/* Goes to this level's table and reads the entry, if the table is cached; else
+ * stays. */
+static inline bool go(struct way *w, unsigned level, uint64_t table)
+{
+	const uint8_t *page;
+	bool hit = level == 1 ? gmem_hit(w->mem, table, &page)
+			      : gmem_hit_again(w->mem, level - 2, table, &page);
+
+	if (!hit)
 		return false;
-	w->out->tables[level] = mk_gpa(w->table);
-	*flipped = gpte_read_8(page + (w->gva >> (shift - 3) & 0xff8)) ^
-		   w->mode->flip;
+	w->withheld |= w->entry;
+	w->table = table;
+	w->out->tables[level] = mk_gpa(table);
+	w->entry = gpte_read_8(page + offset(w, level)) ^ w->mode->flip;
 	return true;
 }
 
 static inline bool down(struct way *w, unsigned level)
 {
-	uint64_t f;
-
-	if (!entry_at(w, level, &f) || (f & w->mode->plain_table))
-		return false;
-	w->withheld |= f;
-	w->table = f & ADDR;
-	return true;
+	return go(w, level, w->entry & w->mode->level[2].table_addr);
 }
 
-static inline bool land(struct way *w, unsigned access)
+/* The entry maps a page: all of the answer, if everything was plain and it
+ * grants the access. */
+static inline bool land(struct way *w, unsigned level, unsigned access)
 {
+	const struct vmmu_mode_level *l = &w->mode->level[level];
+	uint64_t in_page = (UINT64_C(1) << (12 + 9 * (level - 1))) - 1;
+	uint64_t withheld = w->withheld | w->entry, entry;
 	struct vmmu_gwalk *out = w->out;
-	uint64_t f, entry;
-	uint8_t perms;
+	/* NX to bit 0, W to bit 2, U to bit 3 */
+	unsigned bits = (withheld << 1 | withheld >> 63) & 13;
+	uint8_t perms = w->mode->granted[(access & 0x3e) * 8 | bits];
 
-	if (!entry_at(w, 1, &f) ||
-	    (f & w->mode->plain_leaf[access / VMMU_W & 1]))
+	if ((w->withheld & w->mode->plain_table) ||
+	    (w->entry & l->plain_leaf[access & VMMU_W]) || !perms)
 		return false;
-	perms = perms_of(w->withheld | f);
-	if (mode_forbids(w->mode, access, perms))
-		return false;
-	entry = f ^ w->mode->flip;
-	out->gpa = mk_gpa((entry & ADDR) | (w->gva & VMMU_PAGE_MASK));
-	out->table = mk_gpa(w->table | (w->gva >> 9 & 0xff8));
+	entry = w->entry ^ w->mode->flip;
+	out->gpa = mk_gpa((entry & l->leaf_addr) | (w->gva & in_page));
+	out->table = mk_gpa(w->table | offset(w, level));
 	out->entry = entry;
-	out->level = 1;
+	out->level = (uint8_t)level;
+	out->page_shift = (uint8_t)(12 + 9 * (level - 1));
+	out->pkey = 0;
 	out->perms = perms;
-	out->page_shift = VMMU_PAGE_SHIFT;
 	out->dirty = entry & DIRTY;
 	out->global = entry & w->mode->global;
-	out->pkey = 0;
 	return true;
 }
 
-/* The level whose entry was not plain; 0: all were. */
-static inline unsigned straight(struct way *w, unsigned access)
+/* There was no going down from this entry: perhaps it maps a large page.
+ * Called with what vmmu_gwalk was, so that the call is a jump and 4 KiB pages
+ * pay nothing for it; the rest comes in *walk. */
+static __attribute__((noinline)) enum vmmu_gwalk_status large(
+	struct vmmu_gmem *mem, const struct vmmu_mode *mode, gva_t gva,
+	unsigned access, unsigned flags, struct vmmu_gwalk *walk)
 {
-	if (w->mode->levels == 5 && !down(w, 5))
-		return 5;
-	if (!down(w, 4))
-		return 4;
-	if (!down(w, 3))
-		return 3;
-	if (!down(w, 2))
-		return 2;
-	return land(w, access) ? 0 : 1;
+	unsigned level = walk->level;
+	const struct vmmu_mode_level *l = &mode->level[level];
+	struct way w = { .mode = mode,
+			 .gva = gva.v,
+			 .out = walk,
+			 .table = walk->table.v,
+			 .entry = walk->entry,
+			 .withheld = walk->gpa.v };
+
+	if ((w.entry & l->leaf_mask) == l->leaf_value &&
+	    land(&w, level, access))
+		return VMMU_GWALK_OK;
+	return gwalk_careful(mem, mode, gva, access, flags, walk);
+}
+
+static inline void leave_to_large(const struct way *w, unsigned level)
+{
+	w->out->level = (uint8_t)level;
+	w->out->table = mk_gpa(w->table);
+	w->out->entry = w->entry;
+	w->out->gpa = mk_gpa(w->withheld);
+}
+
+/* Down to level 4, whose table is the root but in 5-level paging. */
+static inline bool begin(struct way *w)
+{
+	uint64_t root = w->mode->root;
+
+	if (__builtin_expect(w->mode->straight == 4, 1))
+		return go(w, 4, root);
+	return w->mode->straight == 5 && go(w, 5, root) && down(w, 4);
 }
 
 enum vmmu_gwalk_status vmmu_gwalk(struct vmmu_gmem *mem,
@@ -121,18 +142,22 @@ enum vmmu_gwalk_status vmmu_gwalk(struct vmmu_gmem *mem,
 				  unsigned access, unsigned flags,
 				  struct vmmu_gwalk *walk)
 {
-	struct way w = { mem, mode, gva.v, mode->root, 0, walk };
-	unsigned level;
+	struct way w = { .mem = mem, .mode = mode, .gva = gva.v, .out = walk };
 
 	if (!vmmu_mode_canonical(mode, gva))
 		return VMMU_GWALK_NON_CANONICAL;
-	if (!mode->straight || !gmem_is_current(mem))
-		return gwalk_careful(mem, mode, gva, access, flags, walk);
-	level = straight(&w, access);
-	if (level == 0)
+	if (!gmem_is_current(mem) || !begin(&w) || !down(&w, 3))
+		goto careful;
+	if (!down(&w, 2)) {
+		leave_to_large(&w, 3);
+		return large(mem, mode, gva, access, flags, walk);
+	}
+	if (!down(&w, 1)) {
+		leave_to_large(&w, 2);
+		return large(mem, mode, gva, access, flags, walk);
+	}
+	if (land(&w, 1, access))
 		return VMMU_GWALK_OK;
-	walk->level = (uint8_t)level;
-	walk->table = mk_gpa(w.table);
-	walk->perms = perms_of(w.withheld);
-	return gwalk_careful_from(mem, mode, gva, access, flags, walk);
+careful:
+	return gwalk_careful(mem, mode, gva, access, flags, walk);
 }

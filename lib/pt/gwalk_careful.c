@@ -154,11 +154,12 @@ static int arrive(const struct walker *w, const struct pt_level *row)
 	return status;
 }
 
-/* From out->level down, in the table at `table`, with the rights that the
- * levels above have granted in out->perms. */
+/* From out->level down, beginning in the table at `table`. Guest formats have
+ * W, U and NX in the same places, on each level that has them. */
 static int descend(const struct walker *w, uint64_t table)
 {
 	struct vmmu_gwalk *out = w->out;
+	uint64_t withheld = 0;
 
 	for (;; out->level--) {
 		const struct vmmu_mode_level *l = &w->mode->level[out->level];
@@ -178,7 +179,8 @@ static int descend(const struct walker *w, uint64_t table)
 		leaf = (out->entry & l->leaf_mask) == l->leaf_value;
 		if (out->entry & (leaf ? l->reserved_leaf : l->reserved_table))
 			return fault(w, VMMU_PF_P | VMMU_PF_RSVD);
-		out->perms &= (uint8_t)pt_entry_perms(row, out->entry);
+		withheld |= (out->entry ^ w->mode->flip) & l->rights;
+		out->perms = gpte_perms(withheld);
 		if (leaf)
 			return arrive(w, row);
 		status = set_bits(w, row->accessed);
@@ -225,15 +227,6 @@ static int from_root(const struct walker *w)
 	return descend(w, w->mode->root);
 }
 
-static enum vmmu_gwalk_status finish(const struct walker *w, int status)
-{
-	for (int i = 1; status == AGAIN && i < TRIES; i++)
-		status = from_root(w);
-	if (status == AGAIN)
-		return VMMU_GWALK_NOT_NOW;
-	return (enum vmmu_gwalk_status)status;
-}
-
 enum vmmu_gwalk_status gwalk_careful(struct vmmu_gmem *mem,
 				     const struct vmmu_mode *mode, gva_t gva,
 				     unsigned access, unsigned flags,
@@ -250,23 +243,11 @@ enum vmmu_gwalk_status gwalk_careful(struct vmmu_gmem *mem,
 
 	if (!mode->format)
 		return identity(&w);
-	return finish(&w, from_root(&w));
-}
+	for (int i = 0; i < TRIES; i++) {
+		int status = from_root(&w);
 
-enum vmmu_gwalk_status gwalk_careful_from(struct vmmu_gmem *mem,
-					  const struct vmmu_mode *mode,
-					  gva_t gva, unsigned access,
-					  unsigned flags,
-					  struct vmmu_gwalk *walk)
-{
-	const struct walker w = {
-		.mem = mem,
-		.mode = mode,
-		.gva = gva.v,
-		.access = access,
-		.peek = flags & VMMU_GWALK_PEEK,
-		.out = walk,
-	};
-
-	return finish(&w, descend(&w, walk->table.v));
+		if (status != AGAIN)
+			return (enum vmmu_gwalk_status)status;
+	}
+	return VMMU_GWALK_NOT_NOW;
 }

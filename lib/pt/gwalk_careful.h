@@ -4,18 +4,9 @@
 
 #include <vmmu/gwalk.h>
 
-/* From the root. */
 enum vmmu_gwalk_status gwalk_careful(struct vmmu_gmem *mem,
 				     const struct vmmu_mode *mode, gva_t gva,
 				     unsigned access, unsigned flags,
 				     struct vmmu_gwalk *walk);
-
-/* From the table at walk->table, of level walk->level, above which the entries
- * granted walk->perms and have A set. */
-enum vmmu_gwalk_status gwalk_careful_from(struct vmmu_gmem *mem,
-					  const struct vmmu_mode *mode,
-					  gva_t gva, unsigned access,
-					  unsigned flags,
-					  struct vmmu_gwalk *walk);
 
 #endif

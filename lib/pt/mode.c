@@ -95,6 +95,8 @@ static void set_level(struct vmmu_mode *m, unsigned n)
 		leaf = false;
 		l->reserved_table |= row->leaf_mask;
 	}
+	l->rights = (row->allow[PT_W] | row->allow[PT_U] | row->deny[PT_X]) &
+		    ~row->present;
 	l->leaf_mask = leaf ? row->leaf_mask : 0;
 	l->leaf_value = leaf ? row->leaf_value : 1;
 }
@@ -166,21 +168,43 @@ static bool key_0_is_free(const struct vmmu_mode *m)
 	       !(m->pks && (m->regs.pkrs & 3));
 }
 
-/* Rows 2 and up of long mode differ only in who may be a leaf, and a leaf is
- * never plain there: one mask serves them all. */
+static void set_granted(struct vmmu_mode *m)
+{
+	for (unsigned i = 0; i < sizeof(m->granted); i++) {
+		unsigned withheld = (i & 1 ? VMMU_X : 0) |
+				    (i & 4 ? VMMU_W : 0) | (i & 8 ? VMMU_U : 0);
+		unsigned perms = VMMU_RWXU & ~withheld;
+
+		m->granted[i] =
+			m->forbids[i >> 4] >> perms & 1 ? 0 : (uint8_t)perms;
+	}
+}
+
+static void set_plain_leaf(struct vmmu_mode *m, unsigned n)
+{
+	const struct pt_level *row = &m->format->level[n];
+	struct vmmu_mode_level *l = &m->level[n];
+	uint64_t keys = m->pku || m->pks ? UINT64_C(15) << 59 : 0;
+
+	l->plain_leaf[0] = row->present | row->accessed | keys |
+			   l->reserved_leaf;
+	l->plain_leaf[VMMU_W] = l->plain_leaf[0] | row->dirty;
+}
+
+/* Rows 2 and up of long mode differ only in who may be a leaf, and no leaf is
+ * plain as an entry to a table: one mask serves them all. */
 static void set_straight(struct vmmu_mode *m)
 {
 	const struct pt_level *row = m->format->level;
-	uint64_t keys = m->pku || m->pks ? UINT64_C(15) << 59 : 0;
 
-	m->straight = is_long(m) && key_0_is_free(m);
+	m->straight = is_long(m) && key_0_is_free(m) ? m->levels : 0;
 	m->flip = row[1].present | row[1].accessed | row[1].dirty |
 		  row[1].allow[PT_W] | row[1].allow[PT_U];
 	m->plain_table = row[2].present | row[2].accessed | row[2].leaf_mask |
 			 m->level[2].reserved_table;
-	m->plain_leaf[0] = row[1].present | row[1].accessed | keys |
-			   m->level[1].reserved_leaf;
-	m->plain_leaf[1] = m->plain_leaf[0] | row[1].dirty;
+	for (unsigned n = 1; n <= m->levels; n++)
+		set_plain_leaf(m, n);
+	set_granted(m);
 }
 
 void vmmu_mode_set(struct vmmu_mode *mode, const struct vmmu_regs *regs,

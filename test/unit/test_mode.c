@@ -175,7 +175,7 @@ static void long_mode_is_nine_bits_a_level(void **state)
 				     VMMU_EFER_LMA);
 
 	(void)state;
-	assert_true(m.straight);
+	assert_int_equal(m.straight, 5);
 	assert_int_equal(m.entry_size, 8);
 	for (unsigned n = 1; n <= 5; n++) {
 		assert_int_equal(m.level[n].shift, 12 + 9 * (n - 1));
@@ -189,7 +189,7 @@ static void long_mode_is_nine_bits_a_level(void **state)
 
 		assert_int_equal(not_plain & ~m.plain_table, 0);
 	}
-	assert_int_equal(m.level[1].reserved_leaf & ~m.plain_leaf[0], 0);
+	assert_int_equal(m.level[1].reserved_leaf & ~m.level[1].plain_leaf[0], 0);
 }
 
 int main(void)
