@@ -23,6 +23,7 @@
  */
 #include <vmmu/access.h>
 
+#include "mem/gmem_line.h"
 #include "pt/gpte.h"
 #include "pt/gwalk_careful.h"
 
@@ -80,27 +81,30 @@ static int fault(const struct walker *w, uint32_t cause)
 
 static int read_entry(const struct walker *w)
 {
-	gpa_t at = w->out->table;
-	uint8_t *page;
+	uint64_t at = w->out->table.v, frame = at & ~VMMU_PAGE_MASK;
+	const uint8_t *page;
+	uint8_t *found;
 	int status;
 
-	status = from_gmem(vmmu_gmem_page(w->mem, gpa_gfn(at), VMMU_R, &page));
-	if (status == VMMU_GWALK_OK)
-		w->out->entry = gpte_read(page + (at.v & VMMU_PAGE_MASK),
-					  w->mode->entry_size);
-	return status;
+	if (!gmem_is_current(w->mem) || !gmem_hit(w->mem, frame, &page)) {
+		status = from_gmem(vmmu_gmem_page(
+			w->mem, gpa_gfn(w->out->table), VMMU_R, &found));
+		if (status != VMMU_GWALK_OK)
+			return status;
+		page = found;
+	}
+	w->out->entry = gpte_read(page + (at - frame), w->mode->entry_size);
+	return VMMU_GWALK_OK;
 }
 
 /* Sets bits in the entry that the walk is at. */
-static int set_bits(const struct walker *w, uint64_t bits)
+static int swap_bits(const struct walker *w, uint64_t bits)
 {
 	gpa_t at = w->out->table;
 	uint64_t entry = w->out->entry;
 	uint8_t *page;
 	int status;
 
-	if (w->peek || (entry & bits) == bits)
-		return VMMU_GWALK_OK;
 	status = from_gmem(vmmu_gmem_page(w->mem, gpa_gfn(at), VMMU_W, &page));
 	if (status != VMMU_GWALK_OK)
 		return status;
@@ -109,6 +113,13 @@ static int set_bits(const struct walker *w, uint64_t bits)
 		return AGAIN;
 	w->out->entry = entry | bits;
 	return VMMU_GWALK_OK;
+}
+
+static inline int set_bits(const struct walker *w, uint64_t bits)
+{
+	if (w->peek || (w->out->entry & bits) == bits)
+		return VMMU_GWALK_OK;
+	return swap_bits(w, bits);
 }
 
 /* SDM 3A 4.6.2. Keys of user pages are PKRU's, of supervisor pages PKRS's;
