@@ -98,9 +98,7 @@ static enum vmmu_gmem_status miss(struct vmmu_gmem *m, gfn_t gfn,
 		return status;
 	if (writes)
 		vmmu_slot_mark_dirty(slot, gfn);
-	keep(m, gpa.v, *page,
-	     writes && !extent.read_only &&
-		     !(slot->flags & VMMU_SLOT_LOG_DIRTY));
+	keep(m, gpa.v, *page, writes && !(slot->flags & VMMU_SLOT_LOG_DIRTY));
 	return VMMU_GMEM_OK;
 }
 

@@ -20,6 +20,7 @@ struct flat_host {
 	unsigned resolves;
 	enum vmmu_resolve answer;
 	bool read_only; /* what a resolve for reading says */
+	uint64_t moves; /* a resolve for writing answers so much further on */
 	/* Called from inside resolve, if not NULL. */
 	void (*during)(struct flat_host *h);
 	void *ctx;
@@ -46,6 +47,8 @@ static inline enum vmmu_resolve flat_resolve(void *cookie, hva_t hva,
 		return h->answer;
 	out->hva = mk_hva(hva.v & ~VMMU_PAGE_MASK);
 	out->hpa = mk_hpa(out->hva.v - FLAT_HVA + FLAT_HPA);
+	if (access & 2)
+		out->hpa.v += h->moves;
 	out->size = VMMU_PAGE_SIZE;
 	out->read_only = h->read_only && !(access & 2);
 	return VMMU_RESOLVE_OK;

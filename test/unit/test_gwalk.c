@@ -495,6 +495,41 @@ static void tables_in_read_only_memory(void **state)
 	assert_int_equal(rig_walk(&rig, GVA, VMMU_R), VMMU_GWALK_OK);
 }
 
+/* Tables that were walked a moment ago are gone, or elsewhere. */
+static void slots_change_between_walks(void **state)
+{
+	(void)state;
+	rig_map(&rig, GVA, 4, 1, LEAF);
+	expect_gpa(GVA, 0x9890, 12);
+	/* Frame 3 of the guest is now frame 13 of the arena. */
+	rig_slot(&rig, 0, 0, 0, 0, 0);
+	rig_slot(&rig, 1, 0, 0, 3 * VMMU_PAGE_SIZE, 0);
+	assert_int_equal(rig_walk(&rig, GVA, VMMU_R), VMMU_GWALK_NO_SLOT);
+	rig_slot(&rig, 2, 0, 3 * VMMU_PAGE_SIZE, VMMU_PAGE_SIZE,
+		 13 * VMMU_PAGE_SIZE);
+	rig_slot(&rig, 3, 0, 4 * VMMU_PAGE_SIZE, VMMU_PAGE_SIZE,
+		 4 * VMMU_PAGE_SIZE);
+	expect_fault(GVA, VMMU_R, 0, 3);
+	*rig_entry(&rig, 13, rig_index(GVA, 3)) = 0x2000 | P | A;
+	expect_gpa(GVA, 0x9890, 12);
+}
+
+/* The first write to a shared page gets a copy. Walks must read the copy. */
+static void a_table_moves_when_it_is_written(void **state)
+{
+	uint64_t gpa = 0x3000 + 8 * rig_index(GVA, 3), absent = 0;
+
+	(void)state;
+	rig_map(&rig, GVA, 4, 1, LEAF);
+	expect_gpa(GVA, 0x9890, 12);
+	rig.host.moves = 20 * VMMU_PAGE_SIZE;
+	memcpy(rig.host.arena + 23 * VMMU_PAGE_SIZE,
+	       rig.host.arena + 3 * VMMU_PAGE_SIZE, VMMU_PAGE_SIZE);
+	assert_int_equal(vmmu_gmem_write(&rig.mem, mk_gpa(gpa), &absent, 8),
+			 VMMU_GMEM_OK);
+	expect_fault(GVA, VMMU_R, 0, 3);
+}
+
 static void a_host_without_memory(void **state)
 {
 	(void)state;
@@ -619,6 +654,8 @@ int main(void)
 		TEST(a_guest_that_never_rests_comes_back_later),
 		TEST(tables_where_no_memory_is),
 		TEST(tables_in_read_only_memory),
+		TEST(slots_change_between_walks),
+		TEST(a_table_moves_when_it_is_written),
 		TEST(a_host_without_memory),
 		TEST(both_ways_agree),
 	};

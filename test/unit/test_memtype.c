@@ -155,12 +155,15 @@ static void variable_ranges_and_overlaps(void **state)
 	range(&m, 0x20000000, 0x10000000, WT);
 	range(&m, 0x10000000, 0x1000000, WC);
 	range(&m, 0x8000000, 0x1000000, WB);
+	range(&m, 0x100000000, 0x2000, WT);
+	range(&m, 0x100000000, 0x1000, WB);
 	assert_int_equal(type_at(&m, 0x1000), WB);
 	assert_int_equal(type_at(&m, 0x7fffffff), WB);
 	assert_int_equal(type_at(&m, 0x80000000), UC);
 	assert_int_equal(type_at(&m, 0x4fffffff), UC);
 	assert_int_equal(type_at(&m, 0x50000000), WB);
 	assert_int_equal(type_at(&m, 0x20000000), WT);
+	assert_int_equal(type_at(&m, 0x100000000), WT);
 	assert_int_equal(type_at(&m, 0x10000000), UC); /* undefined: UC */
 	assert_int_equal(type_at(&m, 0x8000000), WB);
 	m.mask[1] &= ~UINT64_C(0x800); /* not valid any more */
