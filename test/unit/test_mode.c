@@ -189,7 +189,8 @@ static void long_mode_is_nine_bits_a_level(void **state)
 
 		assert_int_equal(not_plain & ~m.plain_table, 0);
 	}
-	assert_int_equal(m.level[1].reserved_leaf & ~m.level[1].plain_leaf[0], 0);
+	assert_int_equal(m.level[1].reserved_leaf & ~m.level[1].plain_leaf[0],
+			 0);
 }
 
 int main(void)
