@@ -1,7 +1,7 @@
 # Everything that is tested. Other fragments append their own:
 #   CHECK_TAP  programs that speak TAP     CHECK_MAKE  targets that must succeed
-CHECK_TAP  += $(UNIT_BIN)
-CHECK_MAKE += format-check
+CHECK_TAP  += $(UNIT_BIN) $(PROOF_BIN)
+CHECK_MAKE += format-check fuzz
 
 # The boots: slow ones first, so that the two jobs end together.
 BOOT_TESTS := $(wildcard test/boot/*.t)

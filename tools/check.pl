@@ -15,6 +15,10 @@ use TAP::Harness;
 my ($jobs, @targets) = (2);
 GetOptions('jobs=i' => \$jobs, 'make=s' => \@targets) or exit 2;
 my ($passed, $failed) = (0, 0);
+# Two fragments may name the same one.
+my %seen;
+@targets = grep { !$seen{$_}++ } @targets;
+@ARGV = grep { !$seen{$_}++ } @ARGV;
 my $start = time;
 
 # Make targets first and one by one: they build with all processors.

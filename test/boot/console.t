@@ -44,9 +44,12 @@ class Terminal:
             if found:
                 self.text = self.text[found.end():]
                 return True
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([self.master], [], [], left)[0]:
-                return False
+            if not select.select([self.master], [], [], 0.2)[0]:
+                # Nothing more comes from a process that has ended.
+                if self.process.poll() is not None or \
+                        time.monotonic() > end:
+                    return False
+                continue
             self.text += os.read(self.master, 4096).decode("latin-1")
 
     def send(self, text):
