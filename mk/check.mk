@@ -6,7 +6,6 @@ CHECK_MAKE += format-check fuzz
 # The boots: slow ones first, so that the two jobs end together.
 BOOT_TESTS := $(wildcard test/boot/*.t)
 CHECK_TAP  += $(BOOT_TESTS)
-export KERNEL
 export BUILD := $(O)
 
 # Named in recipes alone: the other fragments are read after this one.
