@@ -62,10 +62,11 @@ static void page_directory(struct smmu_walk *w, uint64_t directory)
 		page_table(w, pde & smmu_bits(51, 12));
 }
 
-/* Table 4-8. A register's reserved bits were checked when it was loaded. */
+/* Table 4-8. A register's reserved bits were checked when it was loaded. In
+ * memory bit 5 is let pass: QEMU's SVM uses it as an accessed flag. */
 static bool pdpte_bad(const struct smmu_regs *regs, uint64_t pdpte)
 {
-	uint64_t reserved = smmu_bits(2, 1) | smmu_bits(8, 5) |
+	uint64_t reserved = smmu_bits(2, 1) | smmu_bits(8, 6) |
 			    smmu_bits(63, regs->maxphyaddr);
 
 	return regs->pdpte_in_memory && (pdpte & reserved);

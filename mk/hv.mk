@@ -19,7 +19,6 @@ HV_OBJ := $(HV_SRC:%.c=$(O)/%.o) $(HV_ASM:%.S=$(O)/%.o)
 HV_CFLAGS := -std=c11 -ffreestanding -fPIE -fno-stack-protector -O2 -g \
              -mgeneral-regs-only -mno-red-zone -fcf-protection=none \
              -fno-asynchronous-unwind-tables -fno-omit-frame-pointer \
-             -mno-omit-leaf-frame-pointer \
              -fno-optimize-sibling-calls -fvisibility=hidden $(WARN) \
              -Iinclude -Ihv -MMD -MP
 

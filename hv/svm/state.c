@@ -78,29 +78,31 @@ void svm_set_sregs(struct vcpu *v, const struct sregs *s)
 	state->stale = true;
 }
 
-void svm_paging(struct vcpu *v, struct vmmu_regs *regs)
+static uint8_t code_bits(const struct vmcb *c)
 {
-	const struct vmcb *c = vmcb_of(v);
-
-	regs->cr0 = c->cr0;
-	regs->cr3 = c->cr3;
-	regs->cr4 = c->cr4;
-	regs->efer = c->efer & ~EFER_SVME;
-	regs->pat = c->g_pat;
-}
-
-uint64_t svm_segment_base(struct vcpu *v, enum segment_name seg)
-{
-	return vmcb_seg(vmcb_of(v), seg)->base;
-}
-
-unsigned svm_code_bits(struct vcpu *v)
-{
-	const struct vmcb *c = vmcb_of(v);
-
 	if ((c->efer & EFER_LMA) && (c->cs.attrib & SEG_ATTRIB_L))
 		return 64;
 	return c->cs.attrib & SEG_ATTRIB_DB ? 32 : 16;
+}
+
+bool svm_look(struct vcpu *v, struct look *look)
+{
+	const struct vmcb *c = vmcb_of(v);
+	struct vmmu_regs *r = &look->regs;
+	uint64_t efer = c->efer & ~EFER_SVME;
+
+	look->cs_base = c->cs.base;
+	look->bits = code_bits(c);
+	look->cpl = c->cpl;
+	if (!((c->cr0 ^ r->cr0) | (c->cr3 ^ r->cr3) | (c->cr4 ^ r->cr4) |
+	      (efer ^ r->efer) | (c->g_pat ^ r->pat)))
+		return false;
+	r->cr0 = c->cr0;
+	r->cr3 = c->cr3;
+	r->cr4 = c->cr4;
+	r->efer = efer;
+	r->pat = c->g_pat;
+	return true;
 }
 
 void svm_set_efer(struct vcpu *v, uint64_t efer)
@@ -117,14 +119,4 @@ void svm_set_pat(struct vcpu *v, uint64_t pat)
 
 	s->vmcb->g_pat = pat;
 	s->stale = true;
-}
-
-uint64_t svm_cr4(struct vcpu *v)
-{
-	return vmcb_of(v)->cr4;
-}
-
-uint8_t svm_cpl(struct vcpu *v)
-{
-	return vmcb_of(v)->cpl;
 }

@@ -299,11 +299,7 @@ const struct engine engine_svm = {
 	.flush = svm_flush,
 	.get_sregs = svm_get_sregs,
 	.set_sregs = svm_set_sregs,
-	.paging = svm_paging,
-	.segment_base = svm_segment_base,
-	.code_bits = svm_code_bits,
+	.look = svm_look,
 	.set_efer = svm_set_efer,
 	.set_pat = svm_set_pat,
-	.cr4 = svm_cr4,
-	.cpl = svm_cpl,
 };

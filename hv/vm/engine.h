@@ -128,6 +128,14 @@ struct sregs {
 	uint8_t cpl;
 };
 
+/* How the guest's present instruction sees memory. */
+struct look {
+	struct vmmu_regs regs; /* but for the keys, which the handler reads */
+	uint64_t cs_base;
+	uint8_t bits; /* 16, 32 or 64: the code segment's operand default */
+	uint8_t cpl;
+};
+
 struct engine {
 	const char *name;
 	/* NULL when this machine can run it, else why not: a sentence. */
@@ -149,15 +157,11 @@ struct engine {
 	void (*flush)(struct vcpu *v);
 	void (*get_sregs)(struct vcpu *v, struct sregs *s);
 	void (*set_sregs)(struct vcpu *v, const struct sregs *s);
-	/* Just the registers that decide paging: on the way of every fetch. */
-	void (*paging)(struct vcpu *v, struct vmmu_regs *regs);
-	uint64_t (*segment_base)(struct vcpu *v, enum segment_name seg);
-	/* 16, 32 or 64: the code segment's operand default. */
-	unsigned (*code_bits)(struct vcpu *v);
+	/* What nearly every handler asks, in one call. False: the paging
+	 * registers are what *look had. */
+	bool (*look)(struct vcpu *v, struct look *look);
 	void (*set_efer)(struct vcpu *v, uint64_t efer);
 	void (*set_pat)(struct vcpu *v, uint64_t pat);
-	uint64_t (*cr4)(struct vcpu *v);
-	uint8_t (*cpl)(struct vcpu *v);
 };
 
 extern const struct engine engine_svm;

@@ -4,6 +4,10 @@
  * the guest at the instruction with the exception raised.
  */
 #include "cpu/cpu.h"
+
+#include <string.h>
+
+#include "insn/emulate.h"
 #include "vm/insn_glue.h"
 #include "vm/vm.h"
 
@@ -61,29 +65,46 @@ void vcpu_advance(struct vcpu *v, uint64_t next_rip)
 		single_step(v);
 }
 
+/* Behind prefixes, or over a page's end. */
+static __attribute__((noinline)) unsigned length_slow(struct vcpu *v,
+						      enum insn_exit what)
+{
+	enum insn_bits bits = (enum insn_bits)v->look.bits;
+	uint8_t bytes[15];
+	unsigned count, length;
+
+	if (vcpu_fetch(v, bytes, &count) != GUEST_OK)
+		return 0;
+	length = insn_length(what, bytes, count, bits);
+	if (length || count == 15)
+		return length;
+	if (vcpu_fetch_rest(v, bytes, &count) != GUEST_OK)
+		return 0;
+	return insn_length(what, bytes, count, bits);
+}
+
 /* Where the guest goes on; false: not now, or the guest's code is no longer
  * what made the exit, so let it run what is there. */
 static bool insn_end(struct vcpu *v, enum insn_exit what, uint64_t *next)
 {
-	enum insn_bits bits;
-	uint8_t bytes[15];
-	unsigned count, length;
+	const uint8_t *code;
+	unsigned length = 0;
+	uint8_t bytes[4];
 
 	if (v->exit.next_rip) {
 		*next = v->exit.next_rip;
 		return true;
 	}
-	if (vcpu_fetch(v, bytes, &count) != GUEST_OK)
-		return false;
-	bits = (enum insn_bits)v->vm->engine->code_bits(v);
-	length = insn_length(what, bytes, count, bits);
-	if (!length && count < 15) {
-		if (vcpu_fetch_rest(v, bytes, &count) != GUEST_OK)
-			return false;
-		length = insn_length(what, bytes, count, bits);
+	code = vcpu_code(v);
+	if (code) {
+		memcpy(bytes, code, sizeof(bytes));
+		length = insn_length(what, bytes, sizeof(bytes),
+				     (enum insn_bits)v->look.bits);
 	}
+	if (!length)
+		length = length_slow(v, what);
 	*next = v->rip + length;
-	if (bits != INSN_64)
+	if (v->look.bits != INSN_64)
 		*next = (uint32_t)*next;
 	return length != 0;
 }
@@ -117,7 +138,7 @@ static void exit_cpuid(struct vcpu *v)
 	if (!insn_end(v, INSN_EXIT_CPUID, &next))
 		return;
 	now = (struct cpuid_dynamic){
-		.cr4 = v->vm->engine->cr4(v),
+		.cr4 = vcpu_look(v)->regs.cr4,
 		.xcr0 = xcr0_now(v),
 		.apic_enabled = board_apic_enabled(&v->vm->board, v->id),
 		.apic_id = v->id,
@@ -293,22 +314,19 @@ static void exit_cr(struct vcpu *v)
 {
 	struct board *board = &v->vm->board;
 	struct insn in;
-	uint8_t bytes[15];
-	unsigned count, reg;
+	struct insn_cr cr;
 
-	if (vcpu_fetch(v, bytes, &count) != GUEST_OK)
+	if (vcpu_decode(v, &in) != GUEST_OK)
 		return;
-	if (insn_decode(&in, bytes, count,
-			(enum insn_bits)v->vm->engine->code_bits(v)) != INSN_OK)
-		return;
-	reg = in.rm & 15;
-	if (!v->exit.cr.write) {
-		v->gpr[reg] = board_cr8(board, v->id);
-	} else if (v->gpr[reg] > 15) {
+	if (!insn_cr(&in, &cr) || cr.number != v->exit.cr.number)
+		return; /* the guest has changed its code: run what is there */
+	if (!cr.write) {
+		v->gpr[cr.gpr] = board_cr8(board, v->id);
+	} else if (v->gpr[cr.gpr] > 15) {
 		vcpu_raise_error(v, VECTOR_GP, 0);
 		return;
 	} else {
-		board_set_cr8(board, v->id, (uint8_t)v->gpr[reg]);
+		board_set_cr8(board, v->id, (uint8_t)v->gpr[cr.gpr]);
 	}
 	vcpu_advance(v, v->rip + in.length);
 }
@@ -319,7 +337,7 @@ static void exit_xsetbv(struct vcpu *v)
 
 	if (!insn_end(v, INSN_EXIT_XSETBV, &next))
 		return;
-	if (v->vm->engine->cpl(v) != 0 || (uint32_t)v->gpr[GPR_RCX] != 0 ||
+	if (vcpu_look(v)->cpl != 0 || (uint32_t)v->gpr[GPR_RCX] != 0 ||
 	    !cpuid_xcr0_valid(&v->vm->cpuid, edx_eax(v))) {
 		vcpu_raise_error(v, VECTOR_GP, 0);
 		return;
@@ -335,8 +353,8 @@ static void exit_hypercall(struct vcpu *v)
 
 	if (!insn_end(v, INSN_EXIT_VMMCALL, &next))
 		return;
-	v->gpr[GPR_RAX] = v->vm->engine->cpl(v) ? (uint64_t)-KVM_EPERM
-						: (uint64_t)-KVM_ENOSYS;
+	v->gpr[GPR_RAX] = vcpu_look(v)->cpl ? (uint64_t)-KVM_EPERM
+					    : (uint64_t)-KVM_ENOSYS;
 	vcpu_advance(v, next);
 }
 

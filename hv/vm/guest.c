@@ -20,14 +20,30 @@ static uint32_t rdpkru(void)
 	return value;
 }
 
-void vcpu_sync_paging(struct vcpu *v)
+/* A code memo compares roots itself, and depends on all else. */
+static bool only_root_changed(const struct vmmu_regs *a,
+			      const struct vmmu_regs *b)
 {
-	struct vmmu_regs regs = { 0 };
+	return !((a->cr0 ^ b->cr0) | (a->cr4 ^ b->cr4) | (a->efer ^ b->efer));
+}
 
-	v->vm->engine->paging(v, &regs);
-	if (regs.cr4 & VMMU_CR4_PKE)
-		regs.pkru = rdpkru();
-	vmmu_cpu_set_regs(&v->mmu, &regs, &v->vm->features);
+static void set_mode(struct vcpu *v)
+{
+	if (v->look.regs.cr4 & VMMU_CR4_PKE)
+		v->look.regs.pkru = rdpkru();
+	if (!only_root_changed(&v->mmu.mode.regs, &v->look.regs))
+		v->memo.page = 0;
+	vmmu_cpu_set_regs(&v->mmu, &v->look.regs, &v->vm->features);
+	v->mode_stale = false;
+}
+
+/* The keys change without an exit. */
+void vcpu_sync_mode(struct vcpu *v)
+{
+	const struct look *look = vcpu_look(v);
+
+	if (v->mode_stale || (look->regs.cr4 & VMMU_CR4_PKE))
+		set_mode(v);
 }
 
 /* What became of a walk or of an access by gpa, told to the guest or to the
@@ -59,80 +75,27 @@ static enum guest_access failed(struct vcpu *v, enum vmmu_gwalk_status status,
 	return GUEST_STOPPED;
 }
 
+enum guest_access vcpu_walk(struct vcpu *v, gva_t gva, unsigned access,
+			    struct vmmu_gwalk *walk)
+{
+	enum vmmu_gwalk_status status;
+
+	vcpu_sync_mode(v);
+	if (v->look.cpl == 3)
+		access |= VMMU_U;
+	if (v->rflags & RFLAGS_AC)
+		access |= VMMU_AC;
+	status = vmmu_cpu_walk(&v->mmu, gva, access, 0, walk);
+	return status == VMMU_GWALK_OK ? GUEST_OK
+				       : failed(v, status, gva, walk);
+}
+
 enum guest_access vcpu_translate(struct vcpu *v, gva_t gva, unsigned access,
 				 gpa_t *gpa)
 {
 	struct vmmu_gwalk walk;
-	enum vmmu_gwalk_status status;
+	enum guest_access done = vcpu_walk(v, gva, access, &walk);
 
-	if (v->vm->engine->cpl(v) == 3)
-		access |= VMMU_U;
-	if (v->rflags & RFLAGS_AC)
-		access |= VMMU_AC;
-	status = vmmu_cpu_walk(&v->mmu, gva, access, 0, &walk);
-	if (status != VMMU_GWALK_OK)
-		return failed(v, status, gva, &walk);
 	*gpa = walk.gpa;
-	return GUEST_OK;
-}
-
-static enum guest_access fetch_page(struct vcpu *v, gva_t gva, uint8_t *to,
-				    unsigned count)
-{
-	enum guest_access access;
-	enum vmmu_gmem_status status;
-	uint8_t *page;
-	gpa_t gpa;
-
-	access = vcpu_translate(v, gva, VMMU_X, &gpa);
-	if (access != GUEST_OK)
-		return access;
-	status = vmmu_gmem_page(&v->mmu.mem, gpa_gfn(gpa), VMMU_R, &page);
-	if (status == VMMU_GMEM_NOT_NOW)
-		return GUEST_FAULTED;
-	if (status != VMMU_GMEM_OK) {
-		vm_stop(v->vm, VM_KILLED,
-			"the guest executes at gpa 0x%llx, where it has no "
-			"memory",
-			(unsigned long long)gpa.v);
-		return GUEST_STOPPED;
-	}
-	memcpy(to, page + (gpa.v & VMMU_PAGE_MASK), count);
-	return GUEST_OK;
-}
-
-enum guest_access vcpu_fetch(struct vcpu *v, uint8_t bytes[15], unsigned *count)
-{
-	const struct engine *e = v->vm->engine;
-	unsigned bits = e->code_bits(v);
-	gva_t gva = mk_gva(v->rip);
-	enum guest_access access;
-	unsigned here;
-
-	if (bits != 64)
-		gva.v = (uint32_t)(gva.v + e->segment_base(v, SEG_CS));
-	vcpu_sync_paging(v);
-	here = (unsigned)(VMMU_PAGE_SIZE - (gva.v & VMMU_PAGE_MASK));
-	if (here > 15)
-		here = 15;
-	access = fetch_page(v, gva, bytes, here);
-	if (access != GUEST_OK)
-		return access;
-	*count = here;
-	return GUEST_OK;
-}
-
-enum guest_access vcpu_fetch_rest(struct vcpu *v, uint8_t bytes[15],
-				  unsigned *count)
-{
-	const struct engine *e = v->vm->engine;
-	gva_t gva = mk_gva(v->rip + *count);
-	enum guest_access access;
-
-	if (e->code_bits(v) != 64)
-		gva.v = (uint32_t)(gva.v + e->segment_base(v, SEG_CS));
-	access = fetch_page(v, gva, bytes + *count, 15 - *count);
-	if (access == GUEST_OK)
-		*count = 15;
-	return access;
+	return done;
 }

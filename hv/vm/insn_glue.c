@@ -15,7 +15,6 @@ static enum guest_access bytes_of(struct vcpu *v, uint8_t bytes[15],
 {
 	if (!v->exit.insn_count)
 		return vcpu_fetch(v, bytes, count);
-	vcpu_sync_paging(v);
 	memcpy(bytes, v->exit.insn, 15);
 	*count = v->exit.insn_count;
 	return GUEST_OK;
@@ -23,7 +22,7 @@ static enum guest_access bytes_of(struct vcpu *v, uint8_t bytes[15],
 
 enum guest_access vcpu_decode(struct vcpu *v, struct insn *in)
 {
-	enum insn_bits bits = (enum insn_bits)v->vm->engine->code_bits(v);
+	enum insn_bits bits = (enum insn_bits)vcpu_look(v)->bits;
 	enum guest_access done;
 	enum insn_status status;
 	uint8_t bytes[15];
@@ -58,7 +57,7 @@ void vcpu_insn_regs(struct vcpu *v, struct insn_regs *regs)
 	regs->rflags = v->rflags;
 	for (unsigned i = 0; i < 6; i++)
 		regs->segment_base[i] = s.seg[i].base;
-	if (v->vm->engine->code_bits(v) == 64)
+	if (v->look.bits == 64)
 		regs->stack_bytes = 8;
 	else
 		regs->stack_bytes = s.seg[SEG_SS].attrib & SEG_ATTRIB_DB ? 4

@@ -134,6 +134,7 @@ static void step(struct vcpu *v)
 		wait(v);
 		return;
 	}
+	v->looked = false;
 	vm->engine->run(v);
 	v->exits[v->exit.kind]++;
 	if (v->in_iret)

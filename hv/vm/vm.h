@@ -12,6 +12,7 @@
 #include "dev/board.h"
 #include "load/load.h"
 #include "port/host.h"
+#include "vm/code.h"
 #include "vm/config.h"
 #include "vm/cpuid.h"
 #include "vm/engine.h"
@@ -46,6 +47,10 @@ struct vcpu {
 	bool in_iret;	 /* that IRET is next, at iret_rip */
 	uint64_t iret_rip;
 	struct event event;
+	bool looked;	 /* `look` is of this exit */
+	bool mode_stale; /* mmu.mode is not of `look` yet */
+	struct look look;
+	struct code_memo memo;
 	struct vm_exit exit;
 	struct vm *vm;
 	void *engine_state;
@@ -123,6 +128,16 @@ void vm_check_board(struct vm *vm);
 /* Console input goes to the UART as far as it has room. */
 void vm_pump_console(struct vm *vm);
 
+/* What the guest's present instruction sees; asked once an exit. */
+static inline const struct look *vcpu_look(struct vcpu *v)
+{
+	if (!v->looked) {
+		v->mode_stale |= v->vm->engine->look(v, &v->look);
+		v->looked = true;
+	}
+	return &v->look;
+}
+
 /* A vCPU's handlers: exits.c, violation.c, string_io.c. */
 void vcpu_handle_exit(struct vcpu *v);
 void vcpu_handle_violation(struct vcpu *v);
@@ -144,13 +159,17 @@ enum guest_access {
 	GUEST_STOPPED, /* the VM has ended */
 };
 
-/* The bytes of the instruction at rip, 15 or as many as its page holds. The
- * paging registers are read first, so that translations may follow. */
+/* mmu.mode is of the registers that the guest has now. */
+void vcpu_sync_mode(struct vcpu *v);
+/* The bytes of the instruction at rip, 15 or as many as its page holds. */
 enum guest_access vcpu_fetch(struct vcpu *v, uint8_t bytes[15],
 			     unsigned *count);
 /* The bytes on the next page, for an instruction that reaches there. */
 enum guest_access vcpu_fetch_rest(struct vcpu *v, uint8_t bytes[15],
 				  unsigned *count);
+/* A walk for an access of this vCPU at its CPL; faults are raised. */
+enum guest_access vcpu_walk(struct vcpu *v, gva_t gva, unsigned access,
+			    struct vmmu_gwalk *walk);
 /* gva -> gpa for an access of this vCPU at its CPL; faults are raised. */
 enum guest_access vcpu_translate(struct vcpu *v, gva_t gva, unsigned access,
 				 gpa_t *gpa);
@@ -160,7 +179,5 @@ enum guest_access vcpu_read(struct vcpu *v, gva_t gva, unsigned size,
 			    unsigned access, uint64_t *value);
 enum guest_access vcpu_write(struct vcpu *v, gva_t gva, unsigned size,
 			     uint64_t value);
-/* The registers that paging depends on are read from the engine. */
-void vcpu_sync_paging(struct vcpu *v);
 
 #endif

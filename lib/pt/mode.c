@@ -25,6 +25,11 @@
 /* The widest physical address of the architecture. */
 #define PHYSADDR_MAX 52
 
+/* Reserved in a PDPTE; but QEMU's emulation of SVM, which walks PDPTEs in
+ * memory, takes it for A and sets it. Who walks after such hardware must not
+ * find a fault where it found none. */
+#define PDPTE_A UINT64_C(0x20)
+
 #define LONG_MODE (VMMU_EFER_LME | VMMU_EFER_LMA)
 
 /* All bits below n, which is less than 64. */
@@ -97,6 +102,8 @@ static void set_level(struct vmmu_mode *m, unsigned n)
 	}
 	l->rights = (row->allow[PT_W] | row->allow[PT_U] | row->deny[PT_X]) &
 		    ~row->present;
+	if (n == 3 && m->format == &pt_x86_pae && m->features.pdptes_in_memory)
+		l->reserved_table &= ~PDPTE_A;
 	l->leaf_mask = leaf ? row->leaf_mask : 0;
 	l->leaf_value = leaf ? row->leaf_value : 1;
 }

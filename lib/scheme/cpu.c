@@ -110,10 +110,40 @@ void vmmu_cpu_fini(struct vmmu_cpu *cpu)
 
 /* 3. Events. */
 
+/* Do these registers differ from the mode's in CR3 and the PDPTEs at most? */
+static bool same_but_root(const struct vmmu_mode *m, const struct vmmu_regs *r,
+			  const struct vmmu_features *f)
+{
+	const struct vmmu_regs *was = &m->regs;
+	const struct vmmu_features *had = &m->features;
+	uint64_t changed = (r->cr0 ^ was->cr0) | (r->cr4 ^ was->cr4) |
+			   (r->efer ^ was->efer) | (r->pat ^ was->pat) |
+			   (r->pkru ^ was->pkru) | (r->pkrs ^ was->pkrs);
+
+	return !changed && f->maxphyaddr == had->maxphyaddr &&
+	       f->pse36 == had->pse36 && f->nx == had->nx &&
+	       f->gib_pages == had->gib_pages &&
+	       f->pdptes_in_memory == had->pdptes_in_memory;
+}
+
+static bool same_root(const struct vmmu_mode *m, const struct vmmu_regs *r)
+{
+	uint64_t changed = r->cr3 ^ m->regs.cr3;
+
+	for (unsigned i = 0; i < 4; i++)
+		changed |= r->pdpte[i] ^ m->regs.pdpte[i];
+	return !changed;
+}
+
 void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
 		       const struct vmmu_features *features)
 {
-	vmmu_mode_set(&cpu->mode, regs, features);
+	if (!same_but_root(&cpu->mode, regs, features))
+		vmmu_mode_set(&cpu->mode, regs, features);
+	else if (!same_root(&cpu->mode, regs))
+		vmmu_mode_set_root(&cpu->mode, regs->cr3, regs->pdpte);
+	else
+		return;
 	if (cpu->scheme->set_mode)
 		cpu->scheme->set_mode(cpu);
 }

@@ -241,12 +241,14 @@ static void pae_with_pdptes_in_memory(void **state)
 	expect_gpa(gva, 0x9567, 12);
 	assert_int_equal(*pdpte, 0x2000 | P); /* it has no A */
 	for (unsigned bit = 1; bit < 64; bit++) {
-		bool reserved = bit <= 2 || (bit >= 5 && bit <= 8) ||
+		bool reserved = bit <= 2 || (bit >= 6 && bit <= 8) ||
 				bit >= rig.features.maxphyaddr;
 
+		*pdpte = 0x2000 | P | UINT64_C(1) << bit;
+		if (bit == 5) /* some hardware has set A there */
+			expect_gpa(gva, 0x9567, 12);
 		if (!reserved)
 			continue;
-		*pdpte = 0x2000 | P | UINT64_C(1) << bit;
 		expect_fault(gva, VMMU_R, VMMU_PF_P | VMMU_PF_RSVD, 3);
 	}
 }
