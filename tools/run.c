@@ -178,7 +178,7 @@ static void judge_death(struct session *session, struct outcome *out)
 	if (!session->qmp.greeted)
 		outcome_set(out, OUTCOME_START, "QEMU did not start: %s",
 			    last_words(session));
-	else if (options_bare(session->options))
+	else if (options_bare(session->options) || *session->errors)
 		outcome_set(out, OUTCOME_DIED, "QEMU died: %s",
 			    last_words(session));
 	else
