@@ -164,23 +164,20 @@ static bool find_bare_end(const struct session *session, struct bare_end *end)
 	return true;
 }
 
-/* What QEMU said last, as the rest of a sentence. */
-static const char *last_words(struct session *session)
+/* What QEMU complained of, as the rest of a sentence. */
+static const char *complaint(const struct session *session)
 {
-	char *text = session->errors;
-
-	text[strcspn(text, "\n")] = '\0';
-	return *text ? text : "it said nothing";
+	return *session->errors ? session->errors : "it said nothing";
 }
 
 static void judge_death(struct session *session, struct outcome *out)
 {
 	if (!session->qmp.greeted)
 		outcome_set(out, OUTCOME_START, "QEMU did not start: %s",
-			    last_words(session));
+			    complaint(session));
 	else if (options_bare(session->options) || *session->errors)
 		outcome_set(out, OUTCOME_DIED, "QEMU died: %s",
-			    last_words(session));
+			    complaint(session));
 	else
 		outcome_set(out, OUTCOME_DIED, "the hypervisor died%s",
 			    triple_faulted(&session->qemu)

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
@@ -112,18 +113,15 @@ static void read_input(struct loop *loop)
 	end_machine(loop);
 }
 
-static void take_errors(struct session *session, const char *data, size_t size)
+/* Keeps QEMU's first complaint: what follows it is a consequence. */
+static void take_error(const char *line, void *cookie)
 {
-	static const char chatter[] = "warning: TCG doesn't support";
-	size_t room = sizeof(session->errors) - 1;
-	size_t have = strlen(session->errors);
+	struct session *session = cookie;
 
-	if (memmem(data, size, chatter, sizeof(chatter) - 1))
+	/* The EPYC model names more than software emulation has. */
+	if (strstr(line, "warning: TCG doesn't support") || *session->errors)
 		return;
-	if (size > room - have)
-		size = room - have;
-	memcpy(session->errors + have, data, size);
-	session->errors[have + size] = '\0';
+	snprintf(session->errors, sizeof(session->errors), "%s", line);
 }
 
 /* Reads one of QEMU's side channels and hands it to its parser. */
@@ -142,7 +140,8 @@ static void read_side(struct loop *loop, int *fd, int which)
 	else if (which == CONTROL)
 		qmp_add(&session->qmp, data, (size_t)n);
 	else
-		take_errors(session, data, (size_t)n);
+		lines_add(&session->error_lines, data, (size_t)n, take_error,
+			  session);
 }
 
 static void reap(struct loop *loop)
@@ -329,6 +328,7 @@ void session_run(struct session *session, struct outcome *out)
 	}
 	console_restore();
 	report_end(&session->report);
+	lines_end(&session->error_lines, take_error, session);
 	session->run_ms = (unsigned int)(now_ms() - loop.start);
 	close(loop.signals);
 }

@@ -13,7 +13,8 @@ struct session {
 	struct qemu qemu;
 	struct qmp qmp;
 	struct report report;
-	char errors[1024];   /* what QEMU said last on its stderr */
+	struct lines error_lines;
+	char errors[512];    /* QEMU's first complaint on its stderr */
 	int wait_status;     /* of QEMU, as waitpid gives it */
 	unsigned int run_ms; /* how long it ran */
 };
