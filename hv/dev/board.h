@@ -134,6 +134,15 @@ enum board_msr board_rdmsr(struct board *b, unsigned cpu, uint32_t msr,
 enum board_msr board_wrmsr(struct board *b, unsigned cpu, uint32_t msr,
 			   uint64_t value);
 
+/* Nothing is pending for this vCPU, not even an NMI, and nothing has changed
+ * since that was found. */
+static inline bool board_quiet(const struct board *b, unsigned cpu)
+{
+	const struct lapic *l = &b->apic.cpu[cpu];
+
+	return !(l->stale | l->nmi) && l->answer < 0;
+}
+
 /* board_pending when something has changed. */
 int board_pending_find(struct board *b, unsigned cpu);
 

@@ -34,6 +34,8 @@ enum reg {
 	REG_SELF = 0x3f,
 };
 
+#define LVT_REMOTE_IRR (1u << 14) /* of the LINT pins, read-only */
+
 /* An integrated APIC, six LVT entries, no EOI-broadcast suppression. */
 #define VERSION	    (0x14u | (LAPIC_LVTS - 1) << 16)
 #define SVR_BITS    0x3ffu
@@ -244,7 +246,8 @@ bool lapic_msr_read(struct apic_bus *bus, unsigned cpu, uint32_t msr,
 static uint64_t x2_allowed(unsigned reg)
 {
 	if (is_lvt(reg))
-		return lvt_bits[reg - REG_LVT] | ICR_STATUS;
+		/* The read-only bits may be written as anything. */
+		return lvt_bits[reg - REG_LVT] | ICR_STATUS | LVT_REMOTE_IRR;
 	switch (reg) {
 	case REG_TPR:
 	case REG_SELF:

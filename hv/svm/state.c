@@ -95,7 +95,7 @@ bool svm_look(struct vcpu *v, struct look *look)
 	look->bits = code_bits(c);
 	look->cpl = c->cpl;
 	if (!((c->cr0 ^ r->cr0) | (c->cr3 ^ r->cr3) | (c->cr4 ^ r->cr4) |
-	      (efer ^ r->efer) | (c->g_pat ^ r->pat)))
+	      (efer ^ r->efer)))
 		return false;
 	r->cr0 = c->cr0;
 	r->cr3 = c->cr3;

@@ -251,18 +251,29 @@ static void event_back(const struct vmcb *c, struct event *e)
 	e->error = c->exit_int_error;
 }
 
+/* With other tables under the guest, or with cached translations that must
+ * not be used. A root never changes without a flush (seam 2). */
+static void start_afresh(struct vcpu *v, struct svm_vcpu *s)
+{
+	struct vmcb *c = s->vmcb;
+
+	svm_asid_renew(s);
+	c->nested_cr3 = v->mmu.root.v;
+	c->tlb_control = 0;
+	if (s->cpu->flush_all) {
+		s->cpu->flush_all = false;
+		c->tlb_control = SVM_TLB_FLUSH_ALL;
+		s->stale = true; /* so that the next entry flushes no more */
+	}
+}
+
 static void svm_run(struct vcpu *v)
 {
 	struct svm_vcpu *s = v->engine_state;
 	struct vmcb *c = s->vmcb;
 
 	if (s->stale || s->asid_round != s->cpu->asid_round)
-		svm_asid_renew(s);
-	c->tlb_control = 0;
-	if (s->cpu->flush_all) {
-		s->cpu->flush_all = false;
-		c->tlb_control = SVM_TLB_FLUSH_ALL;
-	}
+		start_afresh(v, s);
 	if (v->event.type != EVENT_NONE)
 		event_in(c, &v->event);
 	else
@@ -272,7 +283,6 @@ static void svm_run(struct vcpu *v)
 	c->rflags = v->rflags;
 	c->rsp = v->gpr[GPR_RSP];
 	c->rax = v->gpr[GPR_RAX];
-	c->nested_cr3 = v->mmu.root.v;
 
 	svm_enter(v->gpr, s->vmcb_pa.v, s->cpu->host_vmcb.v);
 

@@ -35,11 +35,11 @@ uint32_t cpuid_xsavec_size(const struct cpuid_table *t, uint64_t states)
 	return size;
 }
 
-static void apply(const struct cpuid_table *t, enum cpuid_dynamic_kind dynamic,
-		  uint32_t subleaf, const struct cpuid_dynamic *now,
-		  uint32_t regs[4])
+void cpuid_apply(const struct cpuid_table *t, unsigned dynamic,
+		 uint32_t subleaf, const struct cpuid_dynamic *now,
+		 uint32_t regs[4])
 {
-	switch (dynamic) {
+	switch ((enum cpuid_dynamic_kind)dynamic) {
 	case STATIC:
 		break;
 	case DYNAMIC_1:
@@ -87,8 +87,8 @@ static const struct cpuid_slot *find(const struct cpuid_table *t, uint32_t leaf)
 	return &t->basic[t->beyond];
 }
 
-void cpuid_query(const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf,
-		 const struct cpuid_dynamic *now, uint32_t regs[4])
+unsigned cpuid_look_up(const struct cpuid_table *t, uint32_t leaf,
+		       uint32_t subleaf, uint32_t regs[4])
 {
 	const struct cpuid_slot *s = find(t, leaf);
 	uint32_t i = subleaf & s->indexed;
@@ -99,9 +99,15 @@ void cpuid_query(const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf,
 	regs[EBX] = row[EBX];
 	regs[ECX] = row[ECX];
 	regs[EDX] = row[EDX];
-	if (s->dynamic)
-		apply(t, (enum cpuid_dynamic_kind)s->dynamic, subleaf, now,
-		      regs);
+	return s->dynamic;
+}
+
+void cpuid_query(const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf,
+		 const struct cpuid_dynamic *now, uint32_t regs[4])
+{
+	unsigned dynamic = cpuid_look_up(t, leaf, subleaf, regs);
+
+	cpuid_apply(t, dynamic, subleaf, now, regs);
 }
 
 bool cpuid_xcr0_valid(const struct cpuid_table *t, uint64_t xcr0)

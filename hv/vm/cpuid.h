@@ -97,6 +97,14 @@ void cpuid_build(struct cpuid_table *t, const struct cpuid_config *cfg,
 void cpuid_query(const struct cpuid_table *t, uint32_t leaf, uint32_t subleaf,
 		 const struct cpuid_dynamic *now, uint32_t regs[4]);
 
+/* The same in two steps, so that a vCPU's state is gathered only for the few
+ * leaves that show it: nonzero is what cpuid_apply is to be told. */
+unsigned cpuid_look_up(const struct cpuid_table *t, uint32_t leaf,
+		       uint32_t subleaf, uint32_t regs[4]);
+void cpuid_apply(const struct cpuid_table *t, unsigned dynamic,
+		 uint32_t subleaf, const struct cpuid_dynamic *now,
+		 uint32_t regs[4]);
+
 /* What XSETBV may load: SDM 1 13.3. */
 bool cpuid_xcr0_valid(const struct cpuid_table *t, uint64_t xcr0);
 

@@ -11,7 +11,6 @@
 #include "vm/insn_glue.h"
 #include "vm/vm.h"
 
-#define RFLAGS_TF (UINT64_C(1) << 8)
 #define VECTOR_DB 1
 #define VECTOR_UD 6
 #define VECTOR_GP 13
@@ -47,7 +46,7 @@ void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error)
 	vcpu_raise_error(v, VECTOR_PF, error);
 }
 
-static void single_step(struct vcpu *v)
+void vcpu_single_step(struct vcpu *v)
 {
 	struct sregs s;
 
@@ -55,14 +54,6 @@ static void single_step(struct vcpu *v)
 	s.dr6 |= DR6_BS;
 	v->vm->engine->set_sregs(v, &s);
 	vcpu_raise(v, VECTOR_DB);
-}
-
-void vcpu_advance(struct vcpu *v, uint64_t next_rip)
-{
-	v->rip = next_rip;
-	v->shadow = false;
-	if (v->rflags & RFLAGS_TF)
-		single_step(v);
 }
 
 /* Behind prefixes, or over a page's end. */
@@ -85,7 +76,7 @@ static __attribute__((noinline)) unsigned length_slow(struct vcpu *v,
 
 /* Where the guest goes on; false: not now, or the guest's code is no longer
  * what made the exit, so let it run what is there. */
-static bool insn_end(struct vcpu *v, enum insn_exit what, uint64_t *next)
+static inline bool insn_end(struct vcpu *v, enum insn_exit what, uint64_t *next)
 {
 	const uint8_t *code;
 	unsigned length = 0;
@@ -97,7 +88,7 @@ static bool insn_end(struct vcpu *v, enum insn_exit what, uint64_t *next)
 	}
 	code = vcpu_code(v);
 	if (code) {
-		memcpy(bytes, code, sizeof(bytes));
+		__builtin_memcpy(bytes, code, sizeof(bytes));
 		length = insn_length(what, bytes, sizeof(bytes),
 				     (enum insn_bits)v->look.bits);
 	}
@@ -129,22 +120,33 @@ static uint64_t xcr0_now(const struct vcpu *v)
 	return shows && v->vm->cpuid.xcr0 ? xgetbv(0) : 0;
 }
 
-static void exit_cpuid(struct vcpu *v)
+/* The few leaves that show the vCPU's state. */
+static __attribute__((noinline)) void cpuid_dynamic(struct vcpu *v,
+						    unsigned kind,
+						    uint32_t r[4])
 {
-	struct cpuid_dynamic now;
-	uint64_t next;
-	uint32_t r[4];
-
-	if (!insn_end(v, INSN_EXIT_CPUID, &next))
-		return;
-	now = (struct cpuid_dynamic){
+	const struct cpuid_dynamic now = {
 		.cr4 = vcpu_look(v)->regs.cr4,
 		.xcr0 = xcr0_now(v),
 		.apic_enabled = board_apic_enabled(&v->vm->board, v->id),
 		.apic_id = v->id,
 	};
-	cpuid_query(&v->vm->cpuid, (uint32_t)v->gpr[GPR_RAX],
-		    (uint32_t)v->gpr[GPR_RCX], &now, r);
+
+	cpuid_apply(&v->vm->cpuid, kind, (uint32_t)v->gpr[GPR_RCX], &now, r);
+}
+
+static void exit_cpuid(struct vcpu *v)
+{
+	unsigned dynamic;
+	uint64_t next;
+	uint32_t r[4];
+
+	if (!insn_end(v, INSN_EXIT_CPUID, &next))
+		return;
+	dynamic = cpuid_look_up(&v->vm->cpuid, (uint32_t)v->gpr[GPR_RAX],
+				(uint32_t)v->gpr[GPR_RCX], r);
+	if (dynamic)
+		cpuid_dynamic(v, dynamic, r);
 	v->gpr[GPR_RAX] = r[0];
 	v->gpr[GPR_RBX] = r[1];
 	v->gpr[GPR_RCX] = r[2];
@@ -275,8 +277,11 @@ static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 		return write_efer(v, value);
 	if (msr_write(&v->msrs, msr, value) != MSR_OK)
 		return false;
-	if (msr == MSR_PAT)
+	if (msr == MSR_PAT) {
 		vm->engine->set_pat(v, value);
+		v->look.regs.pat = value;
+		v->mode_stale = true;
+	}
 	if (msr == MSR_TSC_AUX) /* RDTSCP reads the register itself */
 		wrmsr(MSR_TSC_AUX, value);
 	return true;

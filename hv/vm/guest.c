@@ -27,7 +27,7 @@ static bool only_root_changed(const struct vmmu_regs *a,
 	return !((a->cr0 ^ b->cr0) | (a->cr4 ^ b->cr4) | (a->efer ^ b->efer));
 }
 
-static void set_mode(struct vcpu *v)
+void vcpu_set_mode(struct vcpu *v)
 {
 	if (v->look.regs.cr4 & VMMU_CR4_PKE)
 		v->look.regs.pkru = rdpkru();
@@ -35,15 +35,6 @@ static void set_mode(struct vcpu *v)
 		v->memo.page = 0;
 	vmmu_cpu_set_regs(&v->mmu, &v->look.regs, &v->vm->features);
 	v->mode_stale = false;
-}
-
-/* The keys change without an exit. */
-void vcpu_sync_mode(struct vcpu *v)
-{
-	const struct look *look = vcpu_look(v);
-
-	if (v->mode_stale || (look->regs.cr4 & VMMU_CR4_PKE))
-		set_mode(v);
 }
 
 /* What became of a walk or of an access by gpa, told to the guest or to the

@@ -87,7 +87,7 @@ static void end_nmi(struct vcpu *v)
 	v->nmi_masked = false;
 }
 
-static inline void deliver(struct vcpu *v)
+static void deliver_pending(struct vcpu *v)
 {
 	struct board *board = &v->vm->board;
 
@@ -104,6 +104,12 @@ static inline void deliver(struct vcpu *v)
 		v->halted = false;
 	}
 	want_window(v, board_pending(board, v->id) >= 0);
+}
+
+static inline void deliver(struct vcpu *v)
+{
+	if (v->window || !board_quiet(&v->vm->board, v->id))
+		deliver_pending(v);
 }
 
 /* 3. A guest that waits in HLT. */

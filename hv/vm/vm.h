@@ -23,6 +23,8 @@
 #define VM_ACPI	     UINT64_C(0xe0000) /* where the ACPI tables lie */
 #define VM_ACPI_MAX  4096u
 
+#define RFLAGS_TF (UINT64_C(1) << 8)
+
 /* Register numbers as instructions encode them. */
 enum gpr {
 	GPR_RAX,
@@ -150,7 +152,14 @@ void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error);
 void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error);
 
 /* The instruction is done: rip goes on, a pending single step is raised. */
-void vcpu_advance(struct vcpu *v, uint64_t next_rip);
+void vcpu_single_step(struct vcpu *v);
+static inline void vcpu_advance(struct vcpu *v, uint64_t next_rip)
+{
+	v->rip = next_rip;
+	v->shadow = false;
+	if (v->rflags & RFLAGS_TF)
+		vcpu_single_step(v);
+}
 
 /* Guest-virtual memory as an instruction at this vCPU sees it. */
 enum guest_access {
@@ -159,8 +168,16 @@ enum guest_access {
 	GUEST_STOPPED, /* the VM has ended */
 };
 
-/* mmu.mode is of the registers that the guest has now. */
-void vcpu_sync_mode(struct vcpu *v);
+/* mmu.mode is of the registers that the guest has now. The keys change
+ * without an exit, so they are read each time. */
+void vcpu_set_mode(struct vcpu *v);
+static inline void vcpu_sync_mode(struct vcpu *v)
+{
+	const struct look *look = vcpu_look(v);
+
+	if (v->mode_stale || (look->regs.cr4 & VMMU_CR4_PKE))
+		vcpu_set_mode(v);
+}
 /* The bytes of the instruction at rip, 15 or as many as its page holds. */
 enum guest_access vcpu_fetch(struct vcpu *v, uint8_t bytes[15],
 			     unsigned *count);
