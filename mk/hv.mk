@@ -2,7 +2,9 @@
 
 # Files that touch no hardware are also tested hosted.
 HV_PURE_SRC := $(wildcard hv/dev/*.c hv/insn/*.c) \
-               $(wildcard hv/vm/cpuid*.c hv/vm/msr.c) \
+               $(wildcard hv/load/*.c hv/vm/cpuid*.c hv/vm/msr.c) \
+               $(addprefix hv/vm/,config.c code.c guest.c access.c \
+                 string_io.c insn_glue.c violation.c exits.c loop.c) \
                hv/boot/multiboot.c hv/cpu/fmt.c \
                hv/mm/bitset.c hv/mm/buddy.c hv/mm/ranges.c
 
@@ -66,7 +68,7 @@ hv: $(O)/vmmu.elf ## build the hypervisor alone
 ISO_KERNEL ?=
 ISO_INITRD ?=
 ISO_ARGS   ?=
-iso: $(O)/vmmu.elf ## build an ISO for GRUB (ISO_KERNEL, ISO_INITRD, ISO_ARGS)
+iso: $(O)/vmmu.elf $(O)/vmmu ## an ISO for GRUB: ISO_KERNEL, ISO_INITRD, ISO_ARGS
 	hv/boot/mkiso.sh $(O)/vmmu.elf $(O)/vmmu.iso "$(ISO_ARGS)" \
 	        $(ISO_KERNEL) $(ISO_INITRD)
 .PHONY: iso

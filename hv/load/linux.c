@@ -5,91 +5,109 @@
  *
  *   0x1000 start_info   0x1100 module list   0x1200 memory map
  *   0x2000 command line
+ *
+ * or the same two pages further on, where the kernel itself lies there.
  */
 #include "load/load.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include <xen/arch-x86/hvm/start_info.h>
 
-#define START_INFO 0x1000u
-#define MODULES	   0x1100u
-#define MEMMAP	   0x1200u
-#define COMMAND	   0x2000u
+#define WISH	0x1000u
+#define MODULES 0x100u /* offsets in the two pages */
+#define MEMMAP	0x200u
+
+static_assert(MEMMAP + LOAD_RANGES * sizeof(struct hvm_memmap_table_entry) <=
+		      LOAD_ARGS,
+	      "the memory map ends before the command line begins");
 
 static const char no_room[] = "guest memory is too small to boot a kernel";
 
-static bool put_map(struct vmmu_gmem *mem, const struct load_request *req)
+static bool put_map(struct load_work *w, uint32_t at)
 {
-	for (uint32_t i = 0; i < req->map_count; i++) {
-		const struct load_range *r = &req->map[i];
+	for (uint32_t i = 0; i < w->req->map_count; i++) {
+		const struct load_range *r = &w->req->map[i];
 		struct hvm_memmap_table_entry e = {
 			.addr = r->gpa.v,
 			.size = r->size,
 			.type = r->type,
 		};
 
-		if (!load_put(mem, MEMMAP + i * (uint32_t)sizeof(e), &e,
-			      sizeof(e)))
+		if (!load_put(w, at + i * (uint32_t)sizeof(e), &e, sizeof(e)))
 			return false;
 	}
 	return true;
 }
 
-static const char *put_initrd(struct vmmu_gmem *mem,
-			      const struct load_request *req, uint64_t floor,
+static const char *put_initrd(struct load_work *w, uint32_t at,
 			      struct hvm_start_info *info)
 {
-	struct hvm_modlist_entry module = { .size = req->initrd.size };
-	uint64_t limit = req->low_ram_end;
+	struct hvm_modlist_entry module = { .size = w->req->initrd.size };
+	uint64_t limit = w->req->low_ram_end;
 	const char *wrong;
-	gpa_t at;
+	gpa_t where;
 
-	if (!req->initrd.data)
+	if (!w->req->initrd.data)
 		return NULL;
 	if (limit > VMMU_1G)
 		limit = VMMU_1G;
-	wrong = load_module(mem, &req->initrd, floor, limit, &at);
+	wrong = load_module(w, limit, &where);
 	if (wrong)
 		return wrong;
-	module.paddr = at.v;
+	module.paddr = where.v;
 	info->nr_modules = 1;
-	info->modlist_paddr = MODULES;
-	return load_put(mem, MODULES, &module, sizeof(module)) ? NULL : no_room;
+	info->modlist_paddr = at;
+	return load_put(w, at, &module, sizeof(module)) ? NULL : no_room;
 }
 
-const char *load_linux(struct vmmu_gmem *mem, const struct load_request *req,
-		       struct load_entry *entry, bool *mine)
+static const char *put_info(struct load_work *w, uint32_t *at)
 {
+	const struct load_request *req = w->req;
 	struct hvm_start_info info = {
 		.magic = XEN_HVM_START_MAGIC_VALUE,
 		.version = 1,
-		.cmdline_paddr = COMMAND,
 		.rsdp_paddr = req->rsdp.v,
-		.memmap_paddr = MEMMAP,
 		.memmap_entries = req->map_count,
 	};
-	struct load_elf elf;
-	const char *wrong;
+	const char *wrong = load_info(w, WISH, at);
 
-	*mine = load_is_elf(&req->kernel);
+	if (wrong)
+		return wrong;
+	wrong = put_initrd(w, *at + MODULES, &info);
+	if (wrong)
+		return wrong;
+	info.cmdline_paddr = *at + LOAD_ARGS;
+	info.memmap_paddr = *at + MEMMAP;
+	if (!put_map(w, *at + MEMMAP) || !load_put(w, *at, &info, sizeof(info)))
+		return no_room;
+	return NULL;
+}
+
+const char *load_linux(struct load_work *w, struct load_entry *entry,
+		       bool *mine)
+{
+	const char *wrong;
+	uint32_t info;
+
+	*mine = load_is_elf(&w->req->kernel);
 	if (!*mine)
 		return NULL;
-	wrong = load_elf(mem, &req->kernel, &elf);
+	wrong = load_elf(w);
 	if (wrong)
 		return wrong;
-	if (!elf.pvh_entry)
+	if (!w->pvh_entry)
 		return "the kernel has no PVH entry (CONFIG_PVH)";
-	wrong = put_initrd(mem, req, elf.end, &info);
+	if (!load_has(w, w->pvh_entry))
+		return "the kernel's PVH entry is not in what it loads";
+	wrong = put_info(w, &info);
 	if (wrong)
 		return wrong;
-	if (!put_map(mem, req) || !load_put_args(mem, COMMAND, req->args) ||
-	    !load_put(mem, START_INFO, &info, sizeof(info)))
-		return no_room;
 	*entry = (struct load_entry){
 		.kind = "linux",
-		.eip = elf.pvh_entry,
-		.ebx = START_INFO,
+		.eip = (uint32_t)w->pvh_entry,
+		.ebx = info,
 	};
 	return NULL;
 }

@@ -33,7 +33,7 @@ struct load_range {
 
 struct load_request {
 	struct load_file kernel, initrd;
-	const char *args;
+	const char *args; /* never NULL */
 	struct load_range map[LOAD_RANGES];
 	uint32_t map_count;
 	uint64_t low_ram_end; /* where RAM below 4 GiB ends */
@@ -45,38 +45,65 @@ struct load_entry {
 	uint32_t eip, eax, ebx;
 };
 
-/* NULL, or a sentence that says why the guest cannot be loaded. */
+/* NULL, or a sentence that says why the guest cannot be loaded; then *entry
+ * says nothing, and memory may hold a part of it. */
 const char *load_guest(struct vmmu_gmem *mem, const struct load_request *req,
 		       struct load_entry *entry);
 
-/* The two kinds; `false` in *mine: not this kind of file. */
-const char *load_linux(struct vmmu_gmem *mem, const struct load_request *req,
-		       struct load_entry *entry, bool *mine);
-const char *load_multiboot(struct vmmu_gmem *mem,
-			   const struct load_request *req,
-			   struct load_entry *entry, bool *mine);
+/*
+ * Work in progress: what lies where in the guest's memory so far. No part
+ * meets another, and each lies in one RAM range of the memory map, so that
+ * nothing is put where the guest has devices, tables of ACPI's, or nothing.
+ */
+#define LOAD_SEGMENTS 64		  /* of an ELF file */
+#define LOAD_PARTS    (LOAD_SEGMENTS + 2) /* and information, initrd */
 
-/* What an ELF file became in guest memory. */
-struct load_elf {
-	uint64_t entry;
-	uint64_t end;	    /* gpa behind its last byte, .bss included */
-	uint32_t pvh_entry; /* 0: no PHYS32_ENTRY note */
+struct load_part {
+	uint64_t start, end;
 };
 
-bool load_is_elf(const struct load_file *file);
-/* Copies the loadable segments to their physical addresses. Memory of a new
- * VM is zero, so .bss needs no writing. */
-const char *load_elf(struct vmmu_gmem *mem, const struct load_file *file,
-		     struct load_elf *out);
+struct load_work {
+	struct vmmu_gmem *mem;
+	const struct load_request *req;
+	uint64_t entry;	    /* gpa: the file's own entry point */
+	uint64_t pvh_entry; /* 0: no PHYS32_ENTRY note */
+	unsigned count;
+	struct load_part part[LOAD_PARTS];
+};
 
-/* Copies a module below `limit`, as high as it fits above `floor`. */
-const char *load_module(struct vmmu_gmem *mem, const struct load_file *file,
-			uint64_t floor, uint64_t limit, gpa_t *at);
+/* Takes the range. False: it is not all RAM, or something lies there. */
+bool load_take(struct load_work *w, uint64_t gpa, uint64_t size);
+/* A guest can begin there: it is in what was loaded, below 4 GiB. */
+bool load_has(const struct load_work *w, uint64_t gpa);
 
-/* Boot information into low memory; false: it does not fit. */
-#define LOAD_ARGS_MAX 4096u
-bool load_put(struct vmmu_gmem *mem, uint32_t gpa, const void *what,
+/* Takes `size` bytes at gpa and copies the first `given` of them. Memory of
+ * a new VM is zero, so .bss needs no writing. NULL, or a sentence. */
+const char *load_place(struct load_work *w, uint64_t gpa, uint64_t size,
+		       const uint8_t *data, uint64_t given);
+
+/* Copies the initrd as high as it fits below `limit`. */
+const char *load_module(struct load_work *w, uint64_t limit, gpa_t *at);
+
+/*
+ * Two pages in low memory for what the guest is told: structures in the
+ * first, the command line in the second. At `wish`, or as little above it as
+ * the image leaves room.
+ */
+#define LOAD_INFO_SIZE 8192u
+#define LOAD_ARGS      4096u /* the command line's offset */
+#define LOAD_ARGS_MAX  4096u /* with its final 0 */
+const char *load_info(struct load_work *w, uint32_t wish, uint32_t *at);
+bool load_put(struct load_work *w, uint32_t gpa, const void *what,
 	      uint64_t size);
-bool load_put_args(struct vmmu_gmem *mem, uint32_t gpa, const char *args);
+
+/* Copies the loadable segments to their physical addresses. */
+bool load_is_elf(const struct load_file *file);
+const char *load_elf(struct load_work *w);
+
+/* The two kinds; `false` in *mine: not this kind of file. */
+const char *load_linux(struct load_work *w, struct load_entry *entry,
+		       bool *mine);
+const char *load_multiboot(struct load_work *w, struct load_entry *entry,
+			   bool *mine);
 
 #endif

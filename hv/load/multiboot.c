@@ -5,9 +5,12 @@
  *
  *   0x9000 information   0x9100 modules   0x9200 memory map
  *   0xa000 command line
+ *
+ * or the same two pages further on, where the image itself lies there.
  */
 #include "load/load.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define HEADER_MAGIC	0x1badb002u
@@ -17,10 +20,9 @@
 #define MUST_UNDERSTAND 0xffffu
 #define UNDERSTOOD	0x0003u /* modules page-aligned, memory wanted */
 
-#define INFO	0x9000u
-#define MODULES 0x9100u
-#define MMAP	0x9200u
-#define COMMAND 0xa000u
+#define WISH	0x9000u
+#define MODULES 0x100u /* offsets in the two pages */
+#define MMAP	0x200u
 
 #define INFO_MEMORY  (1u << 0)
 #define INFO_COMMAND (1u << 2)
@@ -46,6 +48,9 @@ struct mmap_entry {
 	uint32_t base_low, base_high, length_low, length_high, type;
 };
 
+static_assert(MMAP + LOAD_RANGES * sizeof(struct mmap_entry) <= LOAD_ARGS,
+	      "the memory map ends before the command line begins");
+
 static bool find_header(const struct load_file *f, struct header *h,
 			uint64_t *offset)
 {
@@ -65,39 +70,67 @@ static bool find_header(const struct load_file *f, struct header *h,
 	return false;
 }
 
-/* The header's own addresses: a flat image. */
-static const char *load_flat(struct vmmu_gmem *mem, const struct load_file *f,
-			     const struct header *h, uint64_t offset,
-			     struct load_elf *out)
-{
-	uint64_t before, start, size;
+static const char broken[] = "the Multiboot header's addresses are broken";
 
-	if (h->header_addr < h->load_addr)
-		return "the Multiboot header's addresses are broken";
+/* The header's own addresses: a flat image. Bytes from load_addr up to
+ * load_end (0: all there are), then zeros up to bss_end (0: none). */
+static const char *load_flat(struct load_work *w, const struct header *h,
+			     uint64_t offset)
+{
+	const struct load_file *f = &w->req->kernel;
+	uint64_t before, start, given, size;
+
+	if (f->size - offset < sizeof(*h) || h->header_addr < h->load_addr)
+		return broken;
 	before = h->header_addr - h->load_addr;
 	if (before > offset)
-		return "the Multiboot header's addresses are broken";
+		return broken;
 	start = offset - before;
-	size = f->size - start;
+	given = f->size - start;
 	if (h->load_end) {
-		if (h->load_end < h->load_addr ||
-		    h->load_end - h->load_addr > size)
+		if (h->load_end < h->load_addr)
+			return broken;
+		if (h->load_end - h->load_addr > given)
 			return "the Multiboot image is cut short";
-		size = h->load_end - h->load_addr;
+		given = h->load_end - h->load_addr;
 	}
-	if (vmmu_gmem_write(mem, mk_gpa(h->load_addr), f->data + start, size) !=
-	    VMMU_GMEM_OK)
-		return "the image does not fit into guest memory";
-	out->entry = h->entry;
-	out->end = h->load_addr + size;
-	if (h->bss_end > out->end)
-		out->end = h->bss_end;
-	return NULL;
+	size = given;
+	if (h->bss_end) {
+		if (h->bss_end < h->load_addr + given)
+			return broken;
+		size = h->bss_end - h->load_addr;
+	}
+	w->entry = h->entry;
+	return load_place(w, h->load_addr, size, f->data + start, given);
 }
 
-static bool put_map(struct vmmu_gmem *mem, const struct load_request *req,
-		    struct information *info)
+static const char *load_image(struct load_work *w, bool *mine)
 {
+	const struct load_file *file = &w->req->kernel;
+	struct header header;
+	uint64_t offset = 0;
+	const char *wrong;
+
+	*mine = find_header(file, &header, &offset);
+	if (!*mine)
+		return NULL;
+	if (header.flags & MUST_UNDERSTAND & ~UNDERSTOOD)
+		return "the Multiboot image asks for what is not offered";
+	if (header.flags & HAS_ADDRESSES)
+		wrong = load_flat(w, &header, offset);
+	else if (load_is_elf(file))
+		wrong = load_elf(w);
+	else
+		wrong = "the Multiboot image has no addresses and is no ELF";
+	if (!wrong && !load_has(w, w->entry))
+		wrong = "the Multiboot image's entry is not in what it loads";
+	return wrong;
+}
+
+static bool put_map(struct load_work *w, uint32_t at, struct information *info)
+{
+	const struct load_request *req = w->req;
+
 	for (uint32_t i = 0; i < req->map_count; i++) {
 		const struct load_range *r = &req->map[i];
 		struct mmap_entry e = {
@@ -109,80 +142,73 @@ static bool put_map(struct vmmu_gmem *mem, const struct load_request *req,
 			.type = r->type,
 		};
 
-		if (!load_put(mem, MMAP + i * (uint32_t)sizeof(e), &e,
-			      sizeof(e)))
+		if (!load_put(w, at + i * (uint32_t)sizeof(e), &e, sizeof(e)))
 			return false;
 	}
-	info->mmap_addr = MMAP;
+	info->mmap_addr = at;
 	info->mmap_length =
 		req->map_count * (uint32_t)sizeof(struct mmap_entry);
 	return true;
 }
 
-static const char *put_module(struct vmmu_gmem *mem,
-			      const struct load_request *req, uint64_t floor,
+static const char *put_module(struct load_work *w, uint32_t at,
 			      struct information *info)
 {
 	struct module module = { 0 };
 	const char *wrong;
-	gpa_t at;
+	gpa_t where;
 
-	if (!req->initrd.data)
+	if (!w->req->initrd.data)
 		return NULL;
-	wrong = load_module(mem, &req->initrd, floor, req->low_ram_end, &at);
+	wrong = load_module(w, w->req->low_ram_end, &where);
 	if (wrong)
 		return wrong;
-	module.start = (uint32_t)at.v;
-	module.end = (uint32_t)(at.v + req->initrd.size);
+	module.start = (uint32_t)where.v;
+	module.end = (uint32_t)(where.v + w->req->initrd.size);
 	info->flags |= INFO_MODULES;
 	info->mods_count = 1;
-	info->mods_addr = MODULES;
-	return load_put(mem, MODULES, &module, sizeof(module))
-		       ? NULL
-		       : "no low memory";
+	info->mods_addr = at;
+	return load_put(w, at, &module, sizeof(module)) ? NULL
+							: "no low memory";
 }
 
-const char *load_multiboot(struct vmmu_gmem *mem,
-			   const struct load_request *req,
-			   struct load_entry *entry, bool *mine)
+static const char *put_info(struct load_work *w, uint32_t *at)
 {
-	const struct load_file *file = &req->kernel;
 	struct information info = {
 		.flags = INFO_MEMORY | INFO_COMMAND | INFO_MMAP,
 		.mem_lower = 640,
-		.mem_upper = (uint32_t)((req->low_ram_end >> 10) - 1024),
-		.cmdline = COMMAND,
+		.mem_upper = (uint32_t)((w->req->low_ram_end >> 10) - 1024),
 	};
-	struct header header;
-	struct load_elf image = { 0 };
-	uint64_t offset = 0;
-	const char *wrong;
+	const char *wrong = load_info(w, WISH, at);
 
-	*mine = find_header(file, &header, &offset);
-	if (!*mine)
-		return NULL;
-	if (header.flags & MUST_UNDERSTAND & ~UNDERSTOOD)
-		return "the Multiboot image asks for what is not offered";
-	if (header.flags & HAS_ADDRESSES)
-		wrong = load_flat(mem, file, &header, offset, &image);
-	else if (load_is_elf(file))
-		wrong = load_elf(mem, file, &image);
-	else
-		wrong = "the Multiboot image has no addresses and is no ELF";
 	if (wrong)
 		return wrong;
-	wrong = put_module(mem, req, image.end, &info);
+	wrong = put_module(w, *at + MODULES, &info);
 	if (wrong)
 		return wrong;
-	if (!put_map(mem, req, &info) ||
-	    !load_put_args(mem, COMMAND, req->args) ||
-	    !load_put(mem, INFO, &info, sizeof(info)))
+	info.cmdline = *at + LOAD_ARGS;
+	if (!put_map(w, *at + MMAP, &info) ||
+	    !load_put(w, *at, &info, sizeof(info)))
 		return "guest memory is too small for a Multiboot guest";
+	return NULL;
+}
+
+const char *load_multiboot(struct load_work *w, struct load_entry *entry,
+			   bool *mine)
+{
+	const char *wrong = load_image(w, mine);
+	uint32_t info;
+
+	if (!*mine || wrong)
+		return wrong;
+	wrong = put_info(w, &info);
+	if (wrong)
+		return wrong;
 	*entry = (struct load_entry){
 		.kind = "multiboot",
-		.eip = (uint32_t)image.entry,
+		.eip = (uint32_t)w->entry,
 		.eax = BOOT_MAGIC,
-		.ebx = INFO,
+		.ebx = info,
 	};
 	return NULL;
 }
