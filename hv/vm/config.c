@@ -31,6 +31,9 @@ static bool set_mmu(struct config *c, struct word value)
 {
 	if (!value.length || value.length >= sizeof(c->mmu))
 		return false;
+	for (size_t i = 0; i < value.length; i++)
+		if (value.text[i] < 'a' || value.text[i] > 'z')
+			return false;
 	memcpy(c->mmu, value.text, value.length);
 	c->mmu[value.length] = 0;
 	return true;
@@ -95,14 +98,31 @@ static bool is_named(struct word w, const char *name)
 	return w.length == n && memcmp(w.text, name, n) == 0;
 }
 
-static const char *take(struct config *c, struct word w, char *why, size_t size)
+/* The sentence is part of a JSON string later: only plain letters. */
+static const char *unknown(struct word w, char *why, size_t size)
 {
 	char name[24];
+	size_t n = 0;
+
+	for (; n < w.length && n < sizeof(name) - 1; n++) {
+		char ch = w.text[n];
+
+		name[n] = ch > ' ' && ch <= '~' && ch != '"' && ch != '\\'
+				  ? ch
+				  : '?';
+	}
+	name[n] = 0;
+	fmt_text(why, size, "the word %s= is not known", name);
+	return why;
+}
+
+static const char *take(struct config *c, struct word w, char *why, size_t size)
+{
 	size_t eq = 0;
 
-	while (eq < w.length && w.text[eq] != '=')
+	while (eq < w.length && w.text[eq] != '=' && w.text[eq] != '/')
 		eq++;
-	if (eq == w.length)
+	if (eq == w.length || w.text[eq] == '/')
 		return NULL;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const struct key *k = &keys[i];
@@ -115,12 +135,7 @@ static const char *take(struct config *c, struct word w, char *why, size_t size)
 		fmt_text(why, size, "%s= wants %s", k->name, k->wants);
 		return why;
 	}
-	if (eq >= sizeof(name))
-		eq = sizeof(name) - 1;
-	memcpy(name, w.text, eq);
-	name[eq] = 0;
-	fmt_text(why, size, "the word %s= is not known", name);
-	return why;
+	return unknown((struct word){ w.text, eq }, why, size);
 }
 
 static bool guest_args(struct config *c, const char *text)

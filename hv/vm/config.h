@@ -18,9 +18,9 @@ struct config {
 };
 
 /* Reads `line`: words `key=value` up to the word `--`, after which all is
- * the guest's. Words without '=' are passed over: boot loaders put the
- * image's path there. Returns NULL, or a sentence in `why` that names the
- * word that is wrong. */
+ * the guest's. Words without '=', or with '/' before it, are passed over:
+ * boot loaders put the image's path there. Returns NULL, or a sentence in `why`
+ * that names the word that is wrong. */
 const char *config_parse(struct config *c, const char *line, char *why,
 			 size_t why_size);
 
