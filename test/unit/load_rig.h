@@ -259,10 +259,25 @@ static inline const char *load_rig_check_elf(struct load_rig *r)
 	return NULL;
 }
 
-/* NULL, or which part of a guest that was loaded is not right. */
-static inline const char *load_rig_check(struct load_rig *r, bool is_elf)
+/* A Multiboot image that was loaded, though it need not be an ELF file: by
+ * the flag in the first header whose sum is right. */
+static inline bool load_rig_is_flat(const struct load_rig *r)
 {
-	const char *wrong = is_elf ? load_rig_check_elf(r) : NULL;
+	const struct load_file *f = &r->req.kernel;
+	uint32_t word[3];
+
+	for (size_t at = 0; at + 12 <= f->size && at + 12 <= 8192; at += 4) {
+		memcpy(word, f->data + at, 12);
+		if (word[0] == 0x1badb002 && word[0] + word[1] + word[2] == 0)
+			return word[1] & 0x10000;
+	}
+	return false;
+}
+
+/* NULL, or which part of a guest that was loaded is not right. */
+static inline const char *load_rig_check(struct load_rig *r)
+{
+	const char *wrong = !load_rig_is_flat(r) ? load_rig_check_elf(r) : NULL;
 	hpa_t hpa;
 
 	if (!load_rig_is_ram(r, r->entry.eip, 1))

@@ -28,13 +28,13 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void loads(bool is_elf)
+static void loads(void)
 {
 	const char *wrong = load_rig_load(&r, m.byte, m.size);
 
 	if (wrong)
 		fail_msg("refused: %s", wrong);
-	wrong = load_rig_check(&r, is_elf);
+	wrong = load_rig_check(&r);
 	if (wrong)
 		fail_msg("not right: %s", wrong);
 }
@@ -53,7 +53,7 @@ static void linux_of_both_classes(void **state)
 	(void)state;
 	for (unsigned wide = 0; wide < 2; wide++) {
 		image_linux(&m, wide);
-		loads(true);
+		loads();
 		assert_string_equal(r.entry.kind, "linux");
 		assert_int_equal(r.entry.eip, IMAGE_BASE + 0x50);
 		assert_int_equal(r.entry.ebx, 0x1000);
@@ -66,13 +66,13 @@ static void multiboot_elf(void **state)
 {
 	(void)state;
 	image_multiboot(&m);
-	loads(true);
+	loads();
 	assert_string_equal(r.entry.kind, "multiboot");
 	assert_int_equal(r.entry.eip, IMAGE_BASE + 4);
 	assert_int_equal(r.entry.ebx, 0x9000);
 
 	image_header(&m, 4, IMAGE_BASE + 0x20); /* physical already */
-	loads(true);
+	loads();
 	assert_int_equal(r.entry.eip, IMAGE_BASE + 0x20);
 	image_header(&m, 4, 0xd0000000);
 	refused("entry");
@@ -89,7 +89,7 @@ static void multiboot_flat(void **state)
 
 	(void)state;
 	image_flat(&m, 64, 700);
-	loads(false);
+	loads();
 	assert_int_equal(r.entry.eip, IMAGE_BASE + 0x10);
 	assert_true(
 		load_rig_holds(&r, IMAGE_BASE, m.byte, 700, 700 + IMAGE_BSS));
@@ -100,7 +100,7 @@ static void multiboot_flat(void **state)
 	refused("entry"); /* 700 - 50 bytes: the entry is behind them */
 	word[4] = IMAGE_BASE;
 	image_addresses(&m, 64, word);
-	loads(false);
+	loads();
 	assert_true(
 		load_rig_holds(&r, IMAGE_BASE, m.byte + 50, 650, 650 + 999));
 }
@@ -112,7 +112,7 @@ static void header_anywhere_in_8_kib(void **state)
 		image_flat(&m, at, 12000);
 		assert_null(load_rig_load(&r, m.byte, m.size));
 	}
-	assert_null(load_rig_check(&r, false));
+	assert_null(load_rig_check(&r));
 	image_flat(&m, 8192 - 8, 12000);
 	refused("neither");
 	image_flat(&m, 61, 12000); /* not aligned: not looked at */
@@ -127,7 +127,7 @@ static void a_false_header_before_the_true_one(void **state)
 	(void)state;
 	image_flat(&m, 64, 700);
 	image_put32(&m, 32, MB_MAGIC); /* its sum is wrong */
-	loads(false);
+	loads();
 }
 
 static void flags(void **state)
@@ -139,7 +139,7 @@ static void flags(void **state)
 		if (bit >= 2 && bit < 16)
 			refused("not offered");
 		else if (bit != 16)
-			loads(true);
+			loads();
 	}
 }
 
@@ -152,11 +152,11 @@ static void initrd_is_high_and_whole(void **state)
 		else
 			image_linux(&m, true);
 		r.req.initrd = (struct load_file){ initrd, 5000 };
-		loads(true);
+		loads();
 		assert_true(
 			load_rig_holds(&r, RIG_LOW - 8192, initrd, 5000, 8192));
 		r.req.initrd = (struct load_file){ initrd, 0 };
-		loads(true);
+		loads();
 	}
 }
 
@@ -169,7 +169,7 @@ static void initrd_too_large(void **state)
 	(void)state;
 	image_linux(&m, true);
 	r.req.initrd = (struct load_file){ large, room };
-	loads(true);
+	loads();
 	r.req.initrd.size++;
 	refused("initrd");
 	r.req.initrd.size = RIG_LOW;
@@ -188,12 +188,12 @@ static void initrd_goes_round_the_kernel(void **state)
 	image_linux(&m, true);
 	image_segment(&m, 1, PT_LOAD, IMAGE_DATA, RIG_LOW - 0x2000, 0x20, 0x30);
 	r.req.initrd = (struct load_file){ initrd, 8192 };
-	loads(true);
+	loads();
 	assert_true(load_rig_holds(&r, RIG_LOW - 0x4000, initrd, 8192, 8192));
 	image_segment(&m, 1, PT_LOAD, IMAGE_DATA, RIG_HIGH + 64, 0x20, 0x30);
-	loads(true);
+	loads();
 	r.req.initrd.size = 4096;
-	loads(true);
+	loads();
 	assert_true(load_rig_holds(&r, RIG_LOW - 0x1000, initrd, 4096, 4096));
 }
 
@@ -202,11 +202,11 @@ static void information_goes_round_the_kernel(void **state)
 	(void)state;
 	image_linux(&m, true);
 	image_segment(&m, 1, PT_LOAD, IMAGE_DATA, 0x2fff, 1, 0x2345);
-	loads(true);
+	loads();
 	assert_int_equal(r.entry.ebx, 0x6000);
 	image_multiboot(&m);
 	image_segment(&m, 1, PT_LOAD, IMAGE_DATA, 0x4000, 5, 0x8000);
-	loads(true);
+	loads();
 	assert_int_equal(r.entry.ebx, 0xc000);
 	image_segment(&m, 1, PT_LOAD, IMAGE_DATA, 0x4000, 5,
 		      640 * RIG_KIB - 0x4000 - 8191);
@@ -229,12 +229,12 @@ static void command_line(void **state)
 		else
 			image_linux(&m, true);
 		args[LOAD_ARGS_MAX - 1] = 0;
-		loads(true);
+		loads();
 		args[LOAD_ARGS_MAX - 1] = 'a';
 		refused("command line is too long");
 	}
 	r.req.args = "";
-	loads(true);
+	loads();
 }
 
 static void no_kernel(void **state)

@@ -56,7 +56,7 @@ static void survives(enum kind kind, const char *what, size_t at,
 		return;
 	}
 	loaded++;
-	wrong = load_rig_check(&r, kind != FLAT);
+	wrong = load_rig_check(&r);
 	if (wrong)
 		fail_msg("kind %u, %s at %zu, value %llx: %s", kind, what, at,
 			 (unsigned long long)value, wrong);
