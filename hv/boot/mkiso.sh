@@ -1,7 +1,8 @@
 #!/bin/sh
 # mkiso.sh IMAGE ISO ARGUMENTS [MODULE...]: an ISO on which GRUB boots the
 # image by Multiboot, with these modules in this order. The arguments are
-# words without single quotes.
+# words without single quotes. A module that is a Linux bzImage is unpacked, by
+# the vmmu command beside the image: GRUB hands over an ELF file.
 set -eu
 image=$1 iso=$2 arguments=$3
 shift 3
@@ -10,6 +11,16 @@ command -v grub-mkrescue >/dev/null || {
 	     "apt-get install grub-pc-bin xorriso mtools" >&2
 	exit 1
 }
+put()
+{
+	# The boot protocol's magic, at 0x202.
+	if [ "$(dd if="$1" bs=1 skip=514 count=4 2>/dev/null)" = HdrS ]; then
+		"$(dirname "$image")/vmmu" extract "$1" "$2"
+	else
+		cp "$1" "$2"
+	fi
+}
+
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 mkdir -p "$root/boot/grub"
@@ -26,7 +37,7 @@ cp "$image" "$root/boot/vmmu.elf"
 	echo
 	n=0
 	for module in "$@"; do
-		cp "$module" "$root/boot/module$n"
+		put "$module" "$root/boot/module$n"
 		echo "  module /boot/module$n"
 		n=$((n + 1))
 	done
