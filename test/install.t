@@ -54,8 +54,7 @@ fi
 ok $? "the example of embedding compiles"
 
 "$to/embed" >"$to/log" 2>&1 &&
-	grep -qx 'gva 0xc0005678 -> gpa 0x5678 -> byte 0x5678 of our memory' \
-		"$to/log"
+	grep -qx 'gva 0xc0005678 -> gpa 0x5678' "$to/log"
 ok $? "the example translates an address"
 
 make -s install O="${BUILD:-build}" DESTDIR="$to/stage" PREFIX=/opt/x \
