@@ -29,8 +29,12 @@ complaints() {
 		grep -v "reboot: Power down" | sed 's/[0-9]\+/N/g' | sort -u
 }
 
+new_complaints() {
+	comm -13 <(complaints none) <(complaints "$1")
+}
+
 no_new_complaints() {
-	comm -13 <(complaints none) <(complaints "$1") >"$scratch/new"
+	new_complaints "$1" >"$scratch/new"
 	cat "$scratch/new"
 	[ ! -s "$scratch/new" ]
 }
@@ -43,6 +47,17 @@ at_most() {
 boot none
 boot nested
 ok "nested: no complaint that none has not" no_new_complaints nested
+
+# The comparison hears what is said before the console is there.
+provoked() {
+	local dir=$scratch/provoked
+	mkdir "$dir"
+	cp "$1/none.console" "$dir"
+	APPEND="$APPEND mem=x vmmu.rows=syscall" \
+		tools/boot-scheme.sh nested "$dir" "$BUILD" "$KERNEL"
+	new_complaints nested | grep "Malformed early option 'mem'"
+}
+ok "nested: a complaint would be found" provoked "$dir"
 
 json=$dir/nested.json
 is "nested: the scheme" "$(jq -r .mmu "$json")" nested
