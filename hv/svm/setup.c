@@ -4,7 +4,8 @@
  * What is intercepted is what the guest must not have (SVM itself, physical
  * interrupts, ports and MSRs that are not its own), and two exceptions that a
  * guest can make recur for ever inside one instruction, #DB and #AC: they are
- * taken and given back, so that the processor always comes up for air.
+ * taken and given back, so that the processor always comes up for air. #MC
+ * tells of the machine, not of the guest.
  */
 #include "svm/svm.h"
 
@@ -22,6 +23,7 @@
 
 #define VECTOR_DB 1u
 #define VECTOR_AC 17u
+#define VECTOR_MC 18u
 
 void svm_features_read(struct svm_features *f)
 {
@@ -84,16 +86,17 @@ void svm_vmcb_init(struct svm_vcpu *s, struct vcpu *v)
 	struct vmcb *c = s->vmcb;
 
 	c->intercept_cr = (1u << 8) | (1u << 24); /* CR8 is the local APIC's */
-	c->intercept_exceptions = (1u << VECTOR_DB) | (1u << VECTOR_AC);
+	c->intercept_exceptions = (1u << VECTOR_DB) | (1u << VECTOR_AC) |
+				  (1u << VECTOR_MC);
 	c->intercept_misc1 = SVM_I_INTR | SVM_I_NMI | SVM_I_SMI | SVM_I_INIT |
 			     SVM_I_RDPMC | SVM_I_CPUID | SVM_I_RSM |
 			     SVM_I_INVD | SVM_I_HLT | SVM_I_INVLPGA |
-			     SVM_I_IOIO | SVM_I_MSR | SVM_I_FERR_FREEZE |
-			     SVM_I_SHUTDOWN;
+			     SVM_I_IOIO | SVM_I_MSR | SVM_I_SHUTDOWN;
 	c->intercept_misc2 = SVM_I_VMRUN | SVM_I_VMMCALL | SVM_I_VMLOAD |
 			     SVM_I_VMSAVE | SVM_I_STGI | SVM_I_CLGI |
 			     SVM_I_SKINIT | SVM_I_WBINVD | SVM_I_MONITOR |
-			     SVM_I_MWAIT | SVM_I_MWAIT_ARMED | SVM_I_XSETBV;
+			     SVM_I_MWAIT | SVM_I_MWAIT_ARMED | SVM_I_XSETBV |
+			     SVM_I_RDPRU;
 	c->iopm_pa = s->cpu->iopm.v;
 	c->msrpm_pa = s->cpu->msrpm.v;
 	c->tsc_offset = v->vm->tsc_offset;

@@ -17,9 +17,10 @@
 #include "vm/engine.h"
 #include "vm/vm.h"
 
-#define MSR_VM_CR  0xc0010114u
-#define VM_CR_DIS  (UINT64_C(1) << 4)
-#define VECTOR_NMI 2u
+#define MSR_VM_CR 0xc0010114u
+#define VM_CR_DIS (UINT64_C(1) << 4)
+#define VECTOR_BP 3u
+#define VECTOR_OF 4u
 
 /* One physical processor so far; each will have its own. */
 static struct svm_cpu this_cpu;
@@ -209,6 +210,7 @@ static enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
 		return decode_cr(c, e);
 	case SVM_EXIT_EXCEPTION + 1:
 	case SVM_EXIT_EXCEPTION + 17:
+	case SVM_EXIT_EXCEPTION + 18:
 		return decode_exception(c, e);
 	case UINT64_MAX: /* VMEXIT_INVALID */
 	case UINT32_MAX:
@@ -234,14 +236,28 @@ static void event_in(struct vmcb *c, struct event *e)
 	e->type = EVENT_NONE;
 }
 
+/* INT n, INT3 and INTO: rip is still at them. The latter two are reported as
+ * exceptions (APM 2 15.7.2), and injected as such they would push the address
+ * of the instruction and not of the next one. */
+static bool is_software(uint32_t info)
+{
+	uint32_t type = info & SVM_EVENT_TYPE_MASK;
+	uint8_t vector = (uint8_t)info;
+
+	return type == SVM_EVENT_SOFT ||
+	       (type == SVM_EVENT_EXCEPTION &&
+		(vector == VECTOR_BP || vector == VECTOR_OF));
+}
+
 /* An exit in the middle of delivering an event (APM 2 15.7.2): it is
- * delivered again, except INT n, which the guest executes again. */
+ * delivered again, except those of instructions, which the guest executes
+ * again. */
 static void event_back(const struct vmcb *c, struct event *e)
 {
 	uint32_t info = c->exit_int_info;
 	uint32_t type = info & SVM_EVENT_TYPE_MASK;
 
-	if (type == SVM_EVENT_SOFT)
+	if (is_software(info))
 		return;
 	e->type = type == SVM_EVENT_NMI		? EVENT_NMI
 		  : type == SVM_EVENT_EXCEPTION ? EVENT_EXCEPTION

@@ -9,22 +9,21 @@
 #include <stdint.h>
 
 /* intercept_misc1, offset 0x00c */
-#define SVM_I_INTR	  (1u << 0)
-#define SVM_I_NMI	  (1u << 1)
-#define SVM_I_SMI	  (1u << 2)
-#define SVM_I_INIT	  (1u << 3)
-#define SVM_I_VINTR	  (1u << 4)
-#define SVM_I_RDPMC	  (1u << 15)
-#define SVM_I_CPUID	  (1u << 18)
-#define SVM_I_RSM	  (1u << 19)
-#define SVM_I_IRET	  (1u << 20)
-#define SVM_I_INVD	  (1u << 22)
-#define SVM_I_HLT	  (1u << 24)
-#define SVM_I_INVLPGA	  (1u << 26)
-#define SVM_I_IOIO	  (1u << 27)
-#define SVM_I_MSR	  (1u << 28)
-#define SVM_I_FERR_FREEZE (1u << 30)
-#define SVM_I_SHUTDOWN	  (1u << 31)
+#define SVM_I_INTR     (1u << 0)
+#define SVM_I_NMI      (1u << 1)
+#define SVM_I_SMI      (1u << 2)
+#define SVM_I_INIT     (1u << 3)
+#define SVM_I_VINTR    (1u << 4)
+#define SVM_I_RDPMC    (1u << 15)
+#define SVM_I_CPUID    (1u << 18)
+#define SVM_I_RSM      (1u << 19)
+#define SVM_I_IRET     (1u << 20)
+#define SVM_I_INVD     (1u << 22)
+#define SVM_I_HLT      (1u << 24)
+#define SVM_I_INVLPGA  (1u << 26)
+#define SVM_I_IOIO     (1u << 27)
+#define SVM_I_MSR      (1u << 28)
+#define SVM_I_SHUTDOWN (1u << 31)
 
 /* intercept_misc2, offset 0x010 */
 #define SVM_I_VMRUN	  (1u << 0)
@@ -39,6 +38,7 @@
 #define SVM_I_MWAIT	  (1u << 11)
 #define SVM_I_MWAIT_ARMED (1u << 12)
 #define SVM_I_XSETBV	  (1u << 13)
+#define SVM_I_RDPRU	  (1u << 14)
 
 #define SVM_TLB_FLUSH_ALL 1u
 

@@ -88,8 +88,10 @@ static bool take_entries(struct vcpu *v, gva_t gva,
 }
 
 /* Walks between two looks at the entries: only where both are the same does
- * the memo say what that walk saw. */
-static const uint8_t *remember(struct vcpu *v, gva_t gva)
+ * the memo say what that walk saw. Out of line: the caller's short way then
+ * has few registers to save. */
+static __attribute__((noinline)) const uint8_t *remember(struct vcpu *v,
+							 gva_t gva)
 {
 	struct code_memo m = { .page = (gva.v >> VMMU_PAGE_SHIFT) + 1 };
 	struct vmmu_gwalk walk;
@@ -152,14 +154,19 @@ enum guest_access vcpu_fetch(struct vcpu *v, uint8_t bytes[15], unsigned *count)
 enum guest_access vcpu_fetch_rest(struct vcpu *v, uint8_t bytes[15],
 				  unsigned *count)
 {
+	gva_t gva = code_gva(v, *count);
+	unsigned at = (unsigned)(gva.v & VMMU_PAGE_MASK);
+	unsigned n = 15 - *count;
 	struct vmmu_gwalk walk;
 	const uint8_t *page;
 	enum guest_access access;
 
-	access = page_of(v, code_gva(v, *count), &walk, &page);
+	if (n > VMMU_PAGE_SIZE - at)
+		n = (unsigned)VMMU_PAGE_SIZE - at;
+	access = page_of(v, gva, &walk, &page);
 	if (access != GUEST_OK)
 		return access;
-	memcpy(bytes + *count, page, 15 - *count);
-	*count = 15;
+	memcpy(bytes + *count, page + at, n);
+	*count += n;
 	return GUEST_OK;
 }

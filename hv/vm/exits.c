@@ -15,6 +15,7 @@
 #define VECTOR_UD 6
 #define VECTOR_GP 13
 #define VECTOR_PF 14
+#define VECTOR_MC 18
 #define DR6_BS	  (UINT64_C(1) << 14)
 
 #define CPUID_XSAVE 0xdu
@@ -83,7 +84,7 @@ static inline bool insn_end(struct vcpu *v, enum insn_exit what, uint64_t *next)
 	uint8_t bytes[4];
 
 	if (v->exit.next_rip) {
-		*next = v->exit.next_rip;
+		*next = vcpu_wrap(v, v->exit.next_rip);
 		return true;
 	}
 	code = vcpu_code(v);
@@ -161,7 +162,8 @@ static void exit_hlt(struct vcpu *v)
 	if (!insn_end(v, INSN_EXIT_HLT, &next))
 		return;
 	vcpu_advance(v, next);
-	v->halted = true;
+	/* A single step ends behind HLT and wakes the guest at once. */
+	v->halted = v->event.type == EVENT_NONE;
 }
 
 /* IN leaves what it does not write: SDM 2, IN. */
@@ -219,7 +221,7 @@ static void exit_io(struct vcpu *v)
 		board_out(&vm->board, v->id, io->port, io->size, value);
 		vm_check_board(vm);
 	}
-	vcpu_advance(v, v->exit.next_rip);
+	vcpu_advance(v, vcpu_wrap(v, v->exit.next_rip));
 }
 
 static bool read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -333,7 +335,7 @@ static void exit_cr(struct vcpu *v)
 	} else {
 		board_set_cr8(board, v->id, (uint8_t)v->gpr[cr.gpr]);
 	}
-	vcpu_advance(v, v->rip + in.length);
+	vcpu_advance(v, vcpu_wrap(v, v->rip + in.length));
 }
 
 static void exit_xsetbv(struct vcpu *v)
@@ -387,72 +389,68 @@ static void exit_exception(struct vcpu *v)
 {
 	const struct exit_exception *x = &v->exit.exception;
 
+	if (x->vector == VECTOR_MC) {
+		vm_stop(v->vm, VM_KILLED,
+			"the machine reported a hardware error (#MC) while "
+			"the guest ran");
+		return;
+	}
 	if (x->has_error)
 		vcpu_raise_error(v, x->vector, x->error);
 	else
 		vcpu_raise(v, x->vector);
 }
 
-void vcpu_handle_exit(struct vcpu *v)
+static void exit_undefined(struct vcpu *v)
 {
-	switch (v->exit.kind) {
-	case EXIT_CPUID:
-		exit_cpuid(v);
-		return;
-	case EXIT_HLT:
-		exit_hlt(v);
-		return;
-	case EXIT_IO:
-		exit_io(v);
-		return;
-	case EXIT_RDMSR:
-		exit_rdmsr(v);
-		return;
-	case EXIT_WRMSR:
-		exit_wrmsr(v);
-		return;
-	case EXIT_VIOLATION:
-		vcpu_handle_violation(v);
-		return;
-	case EXIT_CR:
-		exit_cr(v);
-		return;
-	case EXIT_IRET:
-		exit_iret(v);
-		return;
-	case EXIT_XSETBV:
-		exit_xsetbv(v);
-		return;
-	case EXIT_HYPERCALL:
-		exit_hypercall(v);
-		return;
-	case EXIT_CACHE:
-		exit_cache(v);
-		return;
-	case EXIT_EXCEPTION:
-		exit_exception(v);
-		return;
-	case EXIT_UNDEFINED:
-		vcpu_raise(v, VECTOR_UD);
-		return;
-	case EXIT_PMC:
-		vcpu_raise_error(v, VECTOR_GP, 0);
-		return;
-	case EXIT_SHUTDOWN:
-		vm_stop(v->vm, VM_TRIPLE_FAULT,
-			"the guest triple-faulted at rip 0x%llx",
-			(unsigned long long)v->rip);
-		return;
-	case EXIT_INVALID:
-		vm_stop(v->vm, VM_KILLED,
-			"the processor refused the guest's state at rip "
-			"0x%llx",
-			(unsigned long long)v->rip);
-		return;
-	case EXIT_INTERRUPT:
-	case EXIT_WINDOW:
-	case EXIT_INIT:
-	case EXIT_KINDS:
-		return;
-	}
+	vcpu_raise(v, VECTOR_UD);
 }
+
+static void exit_pmc(struct vcpu *v)
+{
+	vcpu_raise_error(v, VECTOR_GP, 0);
+}
+
+static void exit_shutdown(struct vcpu *v)
+{
+	vm_stop(v->vm, VM_TRIPLE_FAULT,
+		"the guest triple-faulted at rip 0x%llx",
+		(unsigned long long)v->rip);
+}
+
+static void exit_invalid(struct vcpu *v)
+{
+	vm_stop(v->vm, VM_KILLED,
+		"the processor refused the guest's state at rip 0x%llx",
+		(unsigned long long)v->rip);
+}
+
+/* The loop has done it, or the machine does. */
+static void exit_nothing(struct vcpu *v)
+{
+	(void)v;
+}
+
+/* A table and not a switch: each handler saves the registers that it needs,
+ * and not those that the longest of them needs. */
+void (*const vcpu_exit_handlers[EXIT_KINDS])(struct vcpu *v) = {
+	[EXIT_INTERRUPT] = exit_nothing,
+	[EXIT_WINDOW] = exit_nothing,
+	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_HLT] = exit_hlt,
+	[EXIT_IO] = exit_io,
+	[EXIT_RDMSR] = exit_rdmsr,
+	[EXIT_WRMSR] = exit_wrmsr,
+	[EXIT_VIOLATION] = vcpu_handle_violation,
+	[EXIT_CR] = exit_cr,
+	[EXIT_IRET] = exit_iret,
+	[EXIT_XSETBV] = exit_xsetbv,
+	[EXIT_HYPERCALL] = exit_hypercall,
+	[EXIT_CACHE] = exit_cache,
+	[EXIT_EXCEPTION] = exit_exception,
+	[EXIT_UNDEFINED] = exit_undefined,
+	[EXIT_PMC] = exit_pmc,
+	[EXIT_INIT] = exit_nothing,
+	[EXIT_SHUTDOWN] = exit_shutdown,
+	[EXIT_INVALID] = exit_invalid,
+};

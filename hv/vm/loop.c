@@ -14,6 +14,7 @@
 #include "vm/vm.h"
 
 #define RFLAGS_IF (UINT64_C(1) << 9)
+#define SOON	  4096 /* TSC ticks: an entry and some instructions */
 
 /* 1. The host's interrupts. */
 
@@ -38,17 +39,20 @@ static void host_events(struct vm *vm)
 	vm_pump_console(vm);
 }
 
+/* A deadline so far away that the host's clock has no number for it never
+ * comes: wrapped around it would be due at every entry. */
 static inline void arm_timer(struct vm *vm)
 {
-	uint64_t due = board_deadline(&vm->board);
+	uint64_t due = board_deadline(&vm->board), host;
 
 	if (due == vm->timer_armed)
 		return;
 	vm->timer_armed = due;
-	if (due == UINT64_MAX)
+	host = due - vm->tsc_offset;
+	if (due == UINT64_MAX || host < due)
 		host_timer_stop();
 	else
-		host_timer_arm(due - vm->tsc_offset);
+		host_timer_arm(host);
 }
 
 /* 2. An interrupt for the guest, or a window for it. */
@@ -67,11 +71,24 @@ static inline void want_window(struct vcpu *v, bool wanted)
 	v->vm->engine->want_window(v, wanted);
 }
 
-/* NMIs are delivered one at a time: SDM 3A 6.7.1. */
+/* Nothing says when an NMI can be taken, so the host's timer makes an exit in
+ * a few thousand cycles, and then it is seen. */
+static void exit_soon(struct vm *vm)
+{
+	host_timer_arm(rdtsc() + SOON);
+	vm->timer_armed = 0; /* not what the devices asked for */
+}
+
+/* NMIs are delivered one at a time: SDM 3A 6.7.1. One that waits for the end
+ * of a handler is looked at again when its IRET is next. */
 static void deliver_nmi(struct vcpu *v)
 {
-	if (v->nmi_masked || v->shadow || v->event.type != EVENT_NONE)
+	if (v->nmi_masked && !v->in_iret)
 		return;
+	if (v->nmi_masked || v->shadow || v->event.type != EVENT_NONE) {
+		exit_soon(v->vm);
+		return;
+	}
 	board_nmi_take(&v->vm->board, v->id);
 	v->event = (struct event){ .type = EVENT_NMI, .vector = 2 };
 	v->nmi_masked = true;
@@ -118,7 +135,8 @@ static void wait(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 
-	if (!(v->rflags & RFLAGS_IF) && !board_nmi(&vm->board, v->id)) {
+	if (!(v->rflags & RFLAGS_IF) &&
+	    (v->nmi_masked || !board_nmi(&vm->board, v->id))) {
 		vm_stop(vm, VM_HALTED,
 			"the guest halted with interrupts off, so that "
 			"nothing can wake it");
@@ -150,7 +168,7 @@ static void step(struct vcpu *v)
 		host_events(vm);
 		return;
 	}
-	vcpu_handle_exit(v);
+	vcpu_exit_handlers[v->exit.kind](v);
 }
 
 void vm_run(struct vm *vm)

@@ -3,7 +3,7 @@
  * moves only when the count is used up, so the guest comes back for the rest
  * and takes its interrupts meanwhile. SDM 2, INS, OUTS, REP.
  */
-#include "insn/insn.h"
+#include "insn/emulate.h"
 #include "vm/insn_glue.h"
 #include "vm/vm.h"
 
@@ -54,6 +54,16 @@ static enum guest_access one(struct vcpu *v, const struct insn *in,
 	return done;
 }
 
+static bool is_what_exited(const struct vcpu *v, const struct insn *in,
+			   const struct insn_regs *regs)
+{
+	const struct exit_io *io = &v->exit.io;
+	struct insn_io found;
+
+	return insn_io(in, regs, &found) && found.string &&
+	       found.in == io->in && found.size == io->size;
+}
+
 void vcpu_handle_string_io(struct vcpu *v)
 {
 	uint64_t *rcx = &v->gpr[GPR_RCX];
@@ -63,6 +73,8 @@ void vcpu_handle_string_io(struct vcpu *v)
 	if (vcpu_decode(v, &in) != GUEST_OK)
 		return;
 	vcpu_insn_regs(v, &regs);
+	if (!is_what_exited(v, &in, &regs))
+		return; /* the guest has changed its code: run what is there */
 	for (unsigned i = 0; i < ELEMENTS_MAX; i++) {
 		if (in.rep && !cut(*rcx, in.addr_bytes))
 			break;
@@ -74,5 +86,5 @@ void vcpu_handle_string_io(struct vcpu *v)
 	}
 	vm_check_board(v->vm);
 	if (!in.rep || !cut(*rcx, in.addr_bytes))
-		vcpu_advance(v, v->rip + in.length);
+		vcpu_advance(v, vcpu_wrap(v, v->rip + in.length));
 }

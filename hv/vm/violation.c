@@ -55,6 +55,23 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 	vm_check_board(v->vm);
 }
 
+/* An access that no instruction made has none to be emulated: the processor
+ * itself read a table of the guest's there, or pushed on its stack. */
+static bool made_by_hardware(struct vcpu *v, gpa_t gpa)
+{
+	if (v->exit.violation.during_walk)
+		vm_stop(v->vm, VM_KILLED,
+			"the guest's page table at gpa 0x%llx is not in "
+			"writable memory",
+			(unsigned long long)gpa.v);
+	else if (v->event.type != EVENT_NONE)
+		vm_stop(v->vm, VM_KILLED,
+			"the guest takes vector %u by way of gpa 0x%llx, where "
+			"it has no memory",
+			v->event.vector, (unsigned long long)gpa.v);
+	return v->vm->end != VM_RUNNING;
+}
+
 void vcpu_handle_violation(struct vcpu *v)
 {
 	const struct exit_violation *x = &v->exit.violation;
@@ -71,17 +88,9 @@ void vcpu_handle_violation(struct vcpu *v)
 	case VMMU_RETRY:
 		return;
 	case VMMU_MMIO:
-		if (x->during_walk) {
-			vm_stop(v->vm, VM_KILLED,
-				"the guest's page table at gpa 0x%llx is not "
-				"in writable memory",
-				(unsigned long long)a.gpa.v);
-			return;
-		}
-		emulate(v, a.gpa);
-		return;
 	case VMMU_EMULATE:
-		emulate(v, a.gpa);
+		if (!made_by_hardware(v, a.gpa))
+			emulate(v, a.gpa);
 		return;
 	case VMMU_INJECT:
 		vcpu_raise_pf(v, a.gva, a.error_code);

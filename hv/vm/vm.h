@@ -24,6 +24,7 @@
 #define VM_ACPI_MAX  4096u
 
 #define RFLAGS_TF (UINT64_C(1) << 8)
+#define RFLAGS_RF (UINT64_C(1) << 16)
 
 /* Register numbers as instructions encode them. */
 enum gpr {
@@ -141,7 +142,7 @@ static inline const struct look *vcpu_look(struct vcpu *v)
 }
 
 /* A vCPU's handlers: exits.c, violation.c, string_io.c. */
-void vcpu_handle_exit(struct vcpu *v);
+extern void (*const vcpu_exit_handlers[EXIT_KINDS])(struct vcpu *v);
 void vcpu_handle_violation(struct vcpu *v);
 void vcpu_handle_string_io(struct vcpu *v);
 
@@ -151,14 +152,24 @@ void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error);
 /* #PF: also sets CR2. */
 void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error);
 
-/* The instruction is done: rip goes on, a pending single step is raised. */
+/* The instruction is done: rip goes on, the resume flag ends with it (SDM 3B
+ * 17.3.1.1), a pending single step is raised. */
 void vcpu_single_step(struct vcpu *v);
 static inline void vcpu_advance(struct vcpu *v, uint64_t next_rip)
 {
 	v->rip = next_rip;
+	v->rflags &= ~RFLAGS_RF;
 	v->shadow = false;
 	if (v->rflags & RFLAGS_TF)
 		vcpu_single_step(v);
+}
+
+/* Behind an instruction, at the width of the code segment. */
+static inline uint64_t vcpu_wrap(struct vcpu *v, uint64_t rip)
+{
+	if (rip <= UINT32_MAX || vcpu_look(v)->bits == 64)
+		return rip;
+	return (uint32_t)rip;
 }
 
 /* Guest-virtual memory as an instruction at this vCPU sees it. */

@@ -1,0 +1,174 @@
+/*
+ * What a processor owes to an instruction that a hypervisor carries out for
+ * it: a single step ends behind it (Intel SDM 3B, 17.3.1.4), HLT too; the
+ * resume flag ends with it (17.3.1.1); and an NMI that came while another was
+ * handled is delivered behind the IRET (SDM 3A, 6.7.1), at once and not when
+ * something else happens. only=N of the command line tries one of them.
+ */
+#include "lib.h"
+
+#define LAPIC	  0xfee00000
+#define ICR_LOW	  (LAPIC + 0x300)
+#define SELF_NMI  0x00040400 /* to itself, NMI */
+#define FLAG_TF	  0x00000100u
+#define FLAG_RF	  0x00010000u
+#define DR6_STEP  0x00004000u
+#define DR7_EXEC0 0x00000402u /* breakpoint 0: global, execution */
+#define SPINS	  50000000u
+
+struct frame {
+	uint32_t eip, cs, eflags;
+};
+
+static volatile uint32_t hits, hit_eip, hit_dr6, nmis, nested;
+static uint32_t idt[32][2];
+
+static void cpuid(void)
+{
+	uint32_t a = 0, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+}
+
+/* An exit while the guest is in its handler. */
+static __attribute__((interrupt)) void debug_trap(struct frame *f)
+{
+	uint32_t dr6;
+
+	__asm__ volatile("mov %%db6, %0" : "=r"(dr6));
+	hit_dr6 = dr6;
+	hit_eip = f->eip;
+	hits++;
+	f->eflags = (f->eflags & ~FLAG_TF) | FLAG_RF;
+	__asm__ volatile("mov %0, %%db6" ::"r"(0xffff0ff0));
+	cpuid();
+}
+
+/* The first sends the second, which must wait until the first is over. */
+static __attribute__((interrupt)) void nmi(struct frame *f)
+{
+	static bool inside;
+
+	(void)f;
+	nested += inside;
+	inside = true;
+	nmis++;
+	if (nmis == 1)
+		*memory_at(ICR_LOW) = SELF_NMI;
+	cpuid();
+	inside = false;
+}
+
+static void set_gate(uint32_t vector, void (*handler)(struct frame *))
+{
+	uint32_t entry = (uint32_t)(uintptr_t)handler;
+
+	idt[vector][0] = 0x08u << 16 | (entry & 0xffff);
+	idt[vector][1] = (entry & 0xffff0000) | 0x8e00;
+}
+
+static void own_idt(void)
+{
+	struct {
+		uint16_t limit;
+		uint32_t base;
+	} __attribute__((packed)) pointer = {
+		sizeof(idt) - 1,
+		(uint32_t)(uintptr_t)idt,
+	};
+
+	set_gate(1, debug_trap);
+	set_gate(2, nmi);
+	__asm__ volatile("lidt %0" ::"m"(pointer));
+}
+
+/* TF takes effect behind the instruction that follows POPF. */
+static uint32_t step_over_cpuid(void)
+{
+	uint32_t after;
+
+	hits = 0;
+	__asm__ volatile("movl $1f, %0\n\t"
+			 "xor %%eax, %%eax\n\t"
+			 "xor %%ecx, %%ecx\n\t"
+			 "pushf\n\t"
+			 "orl %1, (%%esp)\n\t"
+			 "popf\n\t"
+			 "cpuid\n"
+			 "1:\tnop"
+			 : "=S"(after)
+			 : "i"(FLAG_TF)
+			 : "eax", "ebx", "ecx", "edx", "cc", "memory");
+	return expect("a step over CPUID is one trap",
+		      hits == 1 && hit_dr6 & DR6_STEP) +
+	       expect("the trap is behind CPUID", hit_eip == after);
+}
+
+static uint32_t step_over_hlt(void)
+{
+	uint32_t after;
+
+	hits = 0;
+	__asm__ volatile("movl $1f, %0\n\t"
+			 "pushf\n\t"
+			 "orl %1, (%%esp)\n\t"
+			 "popf\n\t"
+			 "hlt\n"
+			 "1:\tnop"
+			 : "=S"(after)
+			 : "i"(FLAG_TF)
+			 : "cc", "memory");
+	return expect("a step over HLT goes on behind it",
+		      hits == 1 && hit_eip == after);
+}
+
+/* An IRET with RF set goes to CPUID; the breakpoint is on the next one. */
+static uint32_t resume_over_cpuid(void)
+{
+	uint32_t at;
+
+	hits = 0;
+	__asm__ volatile("movl $2f, %0\n\t"
+			 "mov %0, %%db0\n\t"
+			 "mov %1, %%db7\n\t"
+			 "pushf\n\t"
+			 "orl %2, (%%esp)\n\t"
+			 "push %%cs\n\t"
+			 "push $1f\n\t"
+			 "xor %%eax, %%eax\n\t"
+			 "xor %%ecx, %%ecx\n\t"
+			 "iret\n"
+			 "1:\tcpuid\n"
+			 "2:\tnop"
+			 : "=&S"(at)
+			 : "d"(DR7_EXEC0), "i"(FLAG_RF)
+			 : "eax", "ebx", "ecx", "cc", "memory");
+	__asm__ volatile("mov %0, %%db7" ::"r"(0x400));
+	return expect("RF ends with CPUID", hits == 1 && hit_eip == at);
+}
+
+/* Nothing here exits but the NMIs themselves. */
+static uint32_t nmi_behind_nmi(void)
+{
+	*memory_at(ICR_LOW) = SELF_NMI;
+	for (uint32_t i = 0; i < SPINS && nmis < 2; i++)
+		__asm__ volatile("" ::: "memory");
+	return expect("two NMIs, one after the other", nmis == 2 && !nested);
+}
+
+uint32_t test_main(const struct multiboot_info *info)
+{
+	static uint32_t (*const part[])(void) = {
+		step_over_cpuid,
+		step_over_hlt,
+		resume_over_cpuid,
+		nmi_behind_nmi,
+	};
+	uint32_t only = option(info, "only", 0), failures = 0;
+
+	own_idt();
+	for (uint32_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		if (!only || only == i + 1)
+			failures += part[i]();
+	return failures;
+}
