@@ -21,8 +21,7 @@
  */
 #include <stddef.h>
 
-#include "pt/tree.h"
-#include "scheme/vm_events.h"
+#include "scheme/finding.h"
 
 /* The state of the scheme in one VM. */
 struct nested {
@@ -45,97 +44,6 @@ static struct nested *nested_of(const struct vmmu_vm *vm)
 
 /* 1. Violations. */
 
-/* What slot and host say of the page that faulted. */
-struct finding {
-	const struct vmmu_slot *slot;
-	uint64_t gpa, hpa; /* of the page */
-	/* Bytes that go on alike, in this slot and this run: before the
-	 * page, and from its first byte to the last. */
-	uint64_t before, after;
-	bool writable;
-	bool may_widen;
-};
-
-static bool page_is_clean(const struct vmmu_slot *slot, uint64_t gpa)
-{
-	uint64_t n = (gpa - slot->gpa.v) >> VMMU_PAGE_SHIFT;
-	uint64_t word = __atomic_load_n(&slot->dirty[n / 64], __ATOMIC_RELAXED);
-
-	return !(word >> n % 64 & 1);
-}
-
-/* A slot that logs. Before the page can be written, its bit is set. Out of
- * line, like all that is rare on the way to a fill: inlined it costs the fill
- * its registers. */
-static __attribute__((noinline)) void log_access(struct vmmu_vm *vm,
-						 struct finding *f, bool writes)
-{
-	bool clean = page_is_clean(f->slot, f->gpa);
-
-	if (clean && writes) {
-		vmmu_slot_mark_dirty(f->slot, gpa_gfn(mk_gpa(f->gpa)));
-		vm->stats.pf_dirty++;
-		clean = false;
-	}
-	f->writable &= !clean;
-	f->may_widen = false;
-	f->before = 0;
-	f->after = VMMU_PAGE_MASK;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static enum vmmu_resolve look_up(struct vmmu_vm *vm, struct finding *f,
-				 bool writes)
-{
-	const struct vmmu_slot *slot = f->slot;
-	uint64_t offset = f->gpa - slot->gpa.v;
-	hva_t hva = mk_hva(slot->hva.v + offset);
-	struct vmmu_extent run;
-	enum vmmu_resolve r;
-	uint64_t into;
-
-	r = vm->host.ops->resolve(vm->host.cookie, hva,
-				  writes ? VMMU_W : VMMU_R, &run);
-	if (r != VMMU_RESOLVE_OK)
-		return r;
-	into = hva.v - run.hva.v;
-	f->hpa = run.hpa.v + into;
-	f->before = 0;
-	f->after = VMMU_PAGE_MASK;
-	if (run.size != VMMU_PAGE_SIZE) {
-		f->before = least(into, offset);
-		f->after = least(run.size - into, slot->size - offset) - 1;
-	}
-	f->may_widen = !run.read_only;
-	f->writable = !run.read_only && !(slot->flags & VMMU_SLOT_READ_ONLY);
-	if (slot->flags & VMMU_SLOT_LOG_DIRTY)
-		log_access(vm, f, writes);
-	return r;
-}
-
-/* The largest leaf around the page that lies in slot and run and has gpa and
- * hpa congruent. */
-static unsigned choose_level(const struct pt_table *t, const struct finding *f)
-{
-	unsigned level = t->max_leaf_level;
-
-	if (f->before + f->after < VMMU_PAGE_SIZE)
-		return 1;
-	for (; level > 1; level--) {
-		uint64_t in = pt_span(&t->format->level[level]) - 1;
-		uint64_t at = f->gpa & in;
-
-		if (at == (f->hpa & in) && at <= f->before &&
-		    in - at <= f->after && pt_may_be_leaf(t, level))
-			break;
-	}
-	return level;
-}
-
 /* Absent neighbours of what was placed, out to fault_around. */
 static __attribute__((noinline)) void widen(struct vmmu_vm *vm,
 					    struct nested *n,
@@ -151,8 +59,8 @@ static __attribute__((noinline)) void widen(struct vmmu_vm *vm,
 		.slot = slot,
 		.level = level,
 		.blank = n->blank[level][f->writable],
-		.first = f->gpa - least(at, f->before),
-		.last = f->gpa + least(around - at, f->after),
+		.first = f->gpa - finding_least(at, f->before),
+		.last = f->gpa + finding_least(around - at, f->after),
 	};
 
 	vm->stats.mapped[level] += pt_map_beside(&n->table, &b);
@@ -198,7 +106,7 @@ static bool fill(struct vmmu_cpu *cpu, struct nested *n,
 {
 	struct vmmu_vm *vm = cpu->vm;
 	struct pt_table *t = &n->table;
-	unsigned level = choose_level(t, f);
+	unsigned level = finding_level(t, f, t->max_leaf_level);
 	const struct pt_level *row = &t->format->level[level];
 	uint64_t in = pt_span(row) - 1, hpa = f->hpa & ~in;
 	uint64_t leaf = pt_leaf_for(row, n->blank[level][f->writable], hpa);
@@ -221,25 +129,6 @@ static bool fill(struct vmmu_cpu *cpu, struct nested *n,
 	return true;
 }
 
-static void kill(struct vmmu_answer *a, const char *reason)
-{
-	a->verdict = VMMU_KILL;
-	a->reason = reason;
-}
-
-/* The host did not answer with memory. */
-static __attribute__((noinline)) void no_backing(struct vmmu_vm *vm,
-						 enum vmmu_resolve r,
-						 struct vmmu_answer *a)
-{
-	if (r == VMMU_RESOLVE_NOT_NOW) {
-		vm->stats.pf_retry++;
-		a->verdict = VMMU_RETRY;
-		return;
-	}
-	kill(a, "the host has no memory for the guest");
-}
-
 static void nested_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 			 struct vmmu_answer *a)
 {
@@ -257,13 +146,15 @@ static void nested_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		a->gpa = fault->gpa;
 		return;
 	}
-	r = look_up(vm, &f, writes);
+	r = finding_look_up(vm, &f, writes);
 	if (r != VMMU_RESOLVE_OK)
-		no_backing(vm, r, a);
+		finding_no_backing(vm, r, a);
 	else if (writes && !f.writable)
-		kill(a, "the host answered a write with read-only memory");
+		finding_kill(a,
+			     "the host answered a write with read-only memory");
 	else if (!fill(cpu, cpu->use->state, &f))
-		kill(a, "an address does not fit the nested table format");
+		finding_kill(a,
+			     "an address does not fit the nested table format");
 }
 
 /* 2. Slots and backing change. */

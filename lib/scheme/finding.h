@@ -1,0 +1,97 @@
+/*
+ * What slot and host say of one guest page: the second half of every fill,
+ * whichever scheme asks.
+ *
+ *   gpa --slot--> hva --host--> a run of hpa
+ *
+ * How far the answer goes on alike around the page is kept, in bytes, so that
+ * one question may serve for a large leaf or for neighbours.
+ */
+#ifndef LIB_SCHEME_FINDING_H
+#define LIB_SCHEME_FINDING_H
+
+#include "pt/tree.h"
+#include "scheme/vm_events.h"
+
+struct finding {
+	const struct vmmu_slot *slot;
+	uint64_t gpa, hpa; /* of the page */
+	/* Bytes that go on alike, in this slot and this run: before the
+	 * page, and from its first byte to the last. */
+	uint64_t before, after;
+	bool writable;
+	bool may_widen;
+};
+
+/* The page lies in a slot that logs. Before it can be written, its bit is
+ * set. Out of line, like all that is rare on the way to a fill: inlined it
+ * costs the fill its registers. */
+void finding_log(struct vmmu_vm *vm, struct finding *f, bool writes);
+
+static inline uint64_t finding_least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* f->slot and f->gpa are known; asks the host for the rest. */
+static inline enum vmmu_resolve finding_look_up(struct vmmu_vm *vm,
+						struct finding *f, bool writes)
+{
+	const struct vmmu_slot *slot = f->slot;
+	uint64_t offset = f->gpa - slot->gpa.v;
+	hva_t hva = mk_hva(slot->hva.v + offset);
+	struct vmmu_extent run;
+	enum vmmu_resolve r;
+	uint64_t into;
+
+	r = vm->host.ops->resolve(vm->host.cookie, hva,
+				  writes ? VMMU_W : VMMU_R, &run);
+	if (r != VMMU_RESOLVE_OK)
+		return r;
+	into = hva.v - run.hva.v;
+	f->hpa = run.hpa.v + into;
+	f->before = 0;
+	f->after = VMMU_PAGE_MASK;
+	if (run.size != VMMU_PAGE_SIZE) {
+		f->before = finding_least(into, offset);
+		f->after =
+			finding_least(run.size - into, slot->size - offset) - 1;
+	}
+	f->may_widen = !run.read_only;
+	f->writable = !run.read_only && !(slot->flags & VMMU_SLOT_READ_ONLY);
+	if (slot->flags & VMMU_SLOT_LOG_DIRTY)
+		finding_log(vm, f, writes);
+	return r;
+}
+
+/* The largest leaf around the page, of `most` at most, that lies in slot and
+ * run and has gpa and hpa congruent. */
+static inline unsigned finding_level(const struct pt_table *t,
+				     const struct finding *f, unsigned most)
+{
+	unsigned level = most;
+
+	if (f->before + f->after < VMMU_PAGE_SIZE)
+		return 1;
+	for (; level > 1; level--) {
+		uint64_t in = pt_span(&t->format->level[level]) - 1;
+		uint64_t at = f->gpa & in;
+
+		if (at == (f->hpa & in) && at <= f->before &&
+		    in - at <= f->after && pt_may_be_leaf(t, level))
+			break;
+	}
+	return level;
+}
+
+/* The host did not answer with memory. */
+void finding_no_backing(struct vmmu_vm *vm, enum vmmu_resolve r,
+			struct vmmu_answer *a);
+
+static inline void finding_kill(struct vmmu_answer *a, const char *reason)
+{
+	a->verdict = VMMU_KILL;
+	a->reason = reason;
+}
+
+#endif
