@@ -56,7 +56,7 @@ bench: bench-lib
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
-install: $(O)/libvmmu.a ## headers, libvmmu.a, vmmu.pc under PREFIX
+install: $(O)/libvmmu.a
 	install -d $(DESTDIR)$(PREFIX)/include/vmmu \
 	 $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 include/vmmu/*.h $(DESTDIR)$(PREFIX)/include/vmmu

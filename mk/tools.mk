@@ -30,5 +30,5 @@ install-tools: $(O)/vmmu $(O)/vmmu.elf
 	install -D -m 644 $(O)/vmmu.elf \
 	 $(DESTDIR)$(PREFIX)/libexec/vmmu/vmmu.elf
 	install -D -m 644 doc/vmmu.1 $(DESTDIR)$(PREFIX)/share/man/man1/vmmu.1
-install: install-tools ## install command, hypervisor, library
+install: install-tools ## all of it under PREFIX (/usr/local)
 .PHONY: install install-tools
