@@ -3,9 +3,10 @@
  * tables exist, backed by 4 KiB extents. All that belongs to it counts: the
  * look-up of the slot, the host's answer, statistics.
  *
- *   near  one page after the other, as guests mostly touch them
- *   far   each in another gigabyte than the one before: a whole descent
- *   loop  no fill at all, for callgrind.py to subtract
+ *   near, far            one page after the other, as guests mostly touch
+ *                        them; each in another gigabyte than the one before:
+ *                        a whole descent
+ *   near-loop, far-loop  the same without a fill, for callgrind.py to subtract
  */
 #include <string.h>
 
@@ -148,16 +149,18 @@ int main(int argc, char **argv)
 	struct host host = { .tables = NULL };
 
 	if (count > 2 * 511 * 511)
-		return bench_usage(argv[0], "near|far|loop, at most 522242");
+		return bench_usage(argv[0], "near|far|*-loop, at most 522242");
 	set_up(&cpu, &vm, &host);
 	if (!strcmp(op, "near"))
 		run(&cpu, near, count);
 	else if (!strcmp(op, "far"))
 		run(&cpu, far, count);
-	else if (!strcmp(op, "loop"))
+	else if (!strcmp(op, "near-loop"))
 		loop_alone(near, count);
+	else if (!strcmp(op, "far-loop"))
+		loop_alone(far, count);
 	else
-		return bench_usage(argv[0], "near|far|loop");
+		return bench_usage(argv[0], "near|far|near-loop|far-loop");
 	/* Every violation was a fill, and no table was made or lost. */
 	if (vm.stats.pf_fixed != vm.stats.violations || vm.stats.mmu_recycled)
 		abort();

@@ -29,8 +29,10 @@ BENCHES = [
     ("gfn to hva, 32 slots", "bench_slots 32", "bench_slots loop", 30, None),
     ("gfn to hva, 512 slots", "bench_slots 512", "bench_slots loop",
      40, None),
-    ("nested fill, near", "bench_fill near", "bench_fill loop", 300, None),
-    ("nested fill, far", "bench_fill far", "bench_fill loop", 300, None),
+    ("nested fill, near", "bench_fill near", "bench_fill near-loop",
+     300, None),
+    ("nested fill, far", "bench_fill far", "bench_fill far-loop",
+     300, None),
 ]
 
 
