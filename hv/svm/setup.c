@@ -22,6 +22,7 @@
 #define MSRPM_ORDER  1
 
 #define VECTOR_DB 1u
+#define VECTOR_PF 14u
 #define VECTOR_AC 17u
 #define VECTOR_MC 18u
 
@@ -81,6 +82,16 @@ bool svm_cpu_start(struct svm_cpu *cpu)
 	return true;
 }
 
+/* Whatever changes what the guest's tables mean: APM 2 15.8, 15.12.15. */
+static void intercept_paging(struct vmcb *c)
+{
+	const uint32_t crs = 1u << 0 | 1u << 3 | 1u << 4;
+
+	c->intercept_cr |= crs | crs << 16;
+	c->intercept_exceptions |= 1u << VECTOR_PF;
+	c->intercept_misc1 |= SVM_I_INVLPG | SVM_I_TASK_SWITCH;
+}
+
 void svm_vmcb_init(struct svm_vcpu *s, struct vcpu *v)
 {
 	struct vmcb *c = s->vmcb;
@@ -101,10 +112,13 @@ void svm_vmcb_init(struct svm_vcpu *s, struct vcpu *v)
 	c->msrpm_pa = s->cpu->msrpm.v;
 	c->tsc_offset = v->vm->tsc_offset;
 	c->int_ctl = SVM_V_INTR_MASKING;
-	c->nested_ctl = v->vm->scheme->needs & VMMU_NEEDS_SECOND ? 1 : 0;
+	s->software = !(v->vm->scheme->needs & VMMU_NEEDS_SECOND);
+	c->nested_ctl = s->software ? 0 : 1;
 	c->efer = EFER_SVME; /* VMRUN demands it; the guest never sees it */
 	c->dr6 = 0xffff0ff0;
 	c->dr7 = 0x400;
 	c->rflags = 2;
 	s->stale = true;
+	if (s->software)
+		intercept_paging(c);
 }

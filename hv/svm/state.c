@@ -38,19 +38,65 @@ static void seg_set(struct vmcb_segment *to, const struct segment *s)
 	to->base = s->base;
 }
 
+/* CR0, CR3, CR4, EFER and PAT as the guest sees them. */
+static inline void guest_paging(struct vcpu *v, struct vmmu_regs *r)
+{
+	const struct svm_vcpu *s = v->engine_state;
+	const struct vmcb *c = s->vmcb;
+
+	r->cr0 = s->software ? s->guest.cr0 : c->cr0;
+	r->cr3 = s->software ? s->guest.cr3 : c->cr3;
+	r->cr4 = s->software ? s->guest.cr4 : c->cr4;
+	r->efer = s->software ? s->guest.efer : c->efer & ~EFER_SVME;
+	r->pat = c->g_pat;
+}
+
+/*
+ * What the hardware runs with under a scheme of software. Paging is always on,
+ * also for a guest that has it off (in real mode that is paged real mode, APM
+ * 2 15.19); WP is set, so that no supervisor writes past our table; the table
+ * is PAE outside long mode, and NX may be used in it.
+ */
+static void load_software(struct svm_vcpu *s)
+{
+	const struct vmmu_regs *g = &s->guest;
+	struct vmcb *c = s->vmcb;
+
+	c->cr0 = g->cr0 | VMMU_CR0_PG | VMMU_CR0_WP;
+	c->cr4 = (g->cr4 & ~VMMU_CR4_PCIDE) | VMMU_CR4_PAE;
+	c->efer = (g->efer & ~(VMMU_EFER_LME | VMMU_EFER_LMA)) | VMMU_EFER_NXE |
+		  EFER_SVME;
+	/* The identity table of a guest without paging is open to both rings.
+	 */
+	if (!(g->cr0 & VMMU_CR0_PG))
+		c->cr4 &= ~(VMMU_CR4_SMEP | VMMU_CR4_SMAP | VMMU_CR4_PKE);
+	if (g->efer & VMMU_EFER_LMA)
+		c->efer |= VMMU_EFER_LME | VMMU_EFER_LMA;
+}
+
+void svm_set_paging(struct vcpu *v, const struct vmmu_regs *regs)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	s->guest = *regs;
+	load_software(s);
+}
+
 void svm_get_sregs(struct vcpu *v, struct sregs *s)
 {
 	struct vmcb *c = vmcb_of(v);
+	struct vmmu_regs r;
 
 	for (unsigned i = 0; i < SEGMENTS; i++)
 		s->seg[i] = seg_get(vmcb_seg(c, (enum segment_name)i));
 	s->gdt = seg_get(&c->gdtr);
 	s->idt = seg_get(&c->idtr);
-	s->cr0 = c->cr0;
+	guest_paging(v, &r);
+	s->cr0 = r.cr0;
 	s->cr2 = c->cr2;
-	s->cr3 = c->cr3;
-	s->cr4 = c->cr4;
-	s->efer = c->efer & ~EFER_SVME;
+	s->cr3 = r.cr3;
+	s->cr4 = r.cr4;
+	s->efer = r.efer;
 	s->dr6 = c->dr6;
 	s->dr7 = c->dr7;
 	s->pat = c->g_pat;
@@ -66,11 +112,19 @@ void svm_set_sregs(struct vcpu *v, const struct sregs *s)
 		seg_set(vmcb_seg(c, (enum segment_name)i), &s->seg[i]);
 	seg_set(&c->gdtr, &s->gdt);
 	seg_set(&c->idtr, &s->idt);
-	c->cr0 = s->cr0;
 	c->cr2 = s->cr2;
-	c->cr3 = s->cr3;
-	c->cr4 = s->cr4;
-	c->efer = s->efer | EFER_SVME;
+	if (state->software) {
+		state->guest.cr0 = s->cr0;
+		state->guest.cr3 = s->cr3;
+		state->guest.cr4 = s->cr4;
+		state->guest.efer = s->efer;
+		load_software(state);
+	} else {
+		c->cr0 = s->cr0;
+		c->cr3 = s->cr3;
+		c->cr4 = s->cr4;
+		c->efer = s->efer | EFER_SVME;
+	}
 	c->dr6 = s->dr6;
 	c->dr7 = s->dr7;
 	c->g_pat = s->pat;
@@ -85,15 +139,33 @@ static uint8_t code_bits(const struct vmcb *c)
 	return c->cs.attrib & SEG_ATTRIB_DB ? 32 : 16;
 }
 
+static bool look_software(const struct svm_vcpu *s, struct vmmu_regs *r)
+{
+	const struct vmmu_regs *g = &s->guest;
+
+	if (!((g->cr0 ^ r->cr0) | (g->cr3 ^ r->cr3) | (g->cr4 ^ r->cr4) |
+	      (g->efer ^ r->efer)))
+		return false;
+	r->cr0 = g->cr0;
+	r->cr3 = g->cr3;
+	r->cr4 = g->cr4;
+	r->efer = g->efer;
+	r->pat = s->vmcb->g_pat;
+	return true;
+}
+
 bool svm_look(struct vcpu *v, struct look *look)
 {
-	const struct vmcb *c = vmcb_of(v);
+	const struct svm_vcpu *s = v->engine_state;
+	const struct vmcb *c = s->vmcb;
 	struct vmmu_regs *r = &look->regs;
 	uint64_t efer = c->efer & ~EFER_SVME;
 
 	look->cs_base = c->cs.base;
 	look->bits = code_bits(c);
 	look->cpl = c->cpl;
+	if (s->software)
+		return look_software(s, r);
 	if (!((c->cr0 ^ r->cr0) | (c->cr3 ^ r->cr3) | (c->cr4 ^ r->cr4) |
 	      (efer ^ r->efer)))
 		return false;

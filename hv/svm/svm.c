@@ -159,6 +159,14 @@ static enum exit_kind decode_exception(const struct vmcb *c, struct vm_exit *e)
 	return EXIT_EXCEPTION;
 }
 
+static enum exit_kind decode_page_fault(const struct vmcb *c, struct vm_exit *e)
+{
+	e->page_fault.gva = mk_gva(c->exit_info_2);
+	e->page_fault.error = (uint32_t)c->exit_info_1;
+	e->next_rip = 0;
+	return EXIT_PAGE_FAULT;
+}
+
 static enum exit_kind decode_cr(const struct vmcb *c, struct vm_exit *e)
 {
 	e->cr.number = c->exit_code & 0xf;
@@ -166,48 +174,50 @@ static enum exit_kind decode_cr(const struct vmcb *c, struct vm_exit *e)
 	return EXIT_CR;
 }
 
-static enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
+/* Exits that say all by their code. 0: not among them. */
+#define PLAIN(kind) ((kind) + 1)
+static const uint8_t plain[SVM_EXIT_XSETBV + 1] = {
+	[SVM_EXIT_INTR] = PLAIN(EXIT_INTERRUPT),
+	[SVM_EXIT_NMI] = PLAIN(EXIT_INTERRUPT),
+	[SVM_EXIT_SMI] = PLAIN(EXIT_INIT),
+	[SVM_EXIT_INIT] = PLAIN(EXIT_INIT),
+	[SVM_EXIT_VINTR] = PLAIN(EXIT_WINDOW),
+	[SVM_EXIT_RDPMC] = PLAIN(EXIT_PMC),
+	[SVM_EXIT_CPUID] = PLAIN(EXIT_CPUID),
+	[SVM_EXIT_IRET] = PLAIN(EXIT_IRET),
+	[SVM_EXIT_INVD] = PLAIN(EXIT_CACHE),
+	[SVM_EXIT_HLT] = PLAIN(EXIT_HLT),
+	[SVM_EXIT_INVLPG] = PLAIN(EXIT_INVLPG),
+	[SVM_EXIT_TASK_SWITCH] = PLAIN(EXIT_TASK_SWITCH),
+	[SVM_EXIT_SHUTDOWN] = PLAIN(EXIT_SHUTDOWN),
+	[SVM_EXIT_VMMCALL] = PLAIN(EXIT_HYPERCALL),
+	[SVM_EXIT_WBINVD] = PLAIN(EXIT_CACHE),
+	[SVM_EXIT_XSETBV] = PLAIN(EXIT_XSETBV),
+};
+
+static enum exit_kind decode_detailed(const struct svm_vcpu *s,
+				      struct vm_exit *e)
 {
 	const struct vmcb *c = s->vmcb;
 
-	e->code = c->exit_code;
-	e->next_rip = s->cpu->features.next_rip ? c->next_rip : 0;
-	e->insn_count = 0;
 	switch (c->exit_code) {
-	case SVM_EXIT_INTR:
-	case SVM_EXIT_NMI:
-		return EXIT_INTERRUPT;
-	case SVM_EXIT_VINTR:
-		return EXIT_WINDOW;
-	case SVM_EXIT_CPUID:
-		return EXIT_CPUID;
-	case SVM_EXIT_HLT:
-		return EXIT_HLT;
 	case SVM_EXIT_IOIO:
 		return decode_io(c, e);
 	case SVM_EXIT_MSR:
 		return c->exit_info_1 ? EXIT_WRMSR : EXIT_RDMSR;
 	case SVM_EXIT_NPF:
 		return decode_violation(s, e);
-	case SVM_EXIT_IRET:
-		return EXIT_IRET;
-	case SVM_EXIT_VMMCALL:
-		return EXIT_HYPERCALL;
-	case SVM_EXIT_XSETBV:
-		return EXIT_XSETBV;
-	case SVM_EXIT_INVD:
-	case SVM_EXIT_WBINVD:
-		return EXIT_CACHE;
-	case SVM_EXIT_RDPMC:
-		return EXIT_PMC;
-	case SVM_EXIT_SMI:
-	case SVM_EXIT_INIT:
-		return EXIT_INIT;
-	case SVM_EXIT_SHUTDOWN:
-		return EXIT_SHUTDOWN;
+	case SVM_EXIT_CR_READ + 0:
+	case SVM_EXIT_CR_READ + 3:
+	case SVM_EXIT_CR_READ + 4:
 	case SVM_EXIT_CR_READ + 8:
+	case SVM_EXIT_CR_WRITE + 0:
+	case SVM_EXIT_CR_WRITE + 3:
+	case SVM_EXIT_CR_WRITE + 4:
 	case SVM_EXIT_CR_WRITE + 8:
 		return decode_cr(c, e);
+	case SVM_EXIT_EXCEPTION + 14:
+		return decode_page_fault(c, e);
 	case SVM_EXIT_EXCEPTION + 1:
 	case SVM_EXIT_EXCEPTION + 17:
 	case SVM_EXIT_EXCEPTION + 18:
@@ -218,6 +228,19 @@ static enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
 	default:
 		return EXIT_UNDEFINED;
 	}
+}
+
+static inline enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
+{
+	const struct vmcb *c = s->vmcb;
+	uint64_t code = c->exit_code;
+
+	e->code = code;
+	e->next_rip = s->cpu->features.next_rip ? c->next_rip : 0;
+	e->insn_count = 0;
+	if (code < sizeof(plain) && plain[code])
+		return (enum exit_kind)(plain[code] - 1);
+	return decode_detailed(s, e);
 }
 
 /* 3. Run. */
@@ -274,7 +297,10 @@ static void start_afresh(struct vcpu *v, struct svm_vcpu *s)
 	struct vmcb *c = s->vmcb;
 
 	svm_asid_renew(s);
-	c->nested_cr3 = v->mmu.root.v;
+	if (s->software)
+		c->cr3 = v->mmu.root.v;
+	else
+		c->nested_cr3 = v->mmu.root.v;
 	c->tlb_control = 0;
 	if (s->cpu->flush_all) {
 		s->cpu->flush_all = false;
@@ -326,6 +352,7 @@ const struct engine engine_svm = {
 	.get_sregs = svm_get_sregs,
 	.set_sregs = svm_set_sregs,
 	.look = svm_look,
+	.set_paging = svm_set_paging,
 	.set_efer = svm_set_efer,
 	.set_pat = svm_set_pat,
 };

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <vmmu/addr.h>
+#include <vmmu/mode.h>
 
 #include "svm/vmcb.h"
 
@@ -34,6 +35,10 @@ struct svm_vcpu {
 	hpa_t vmcb_pa;
 	struct svm_cpu *cpu;
 	uint64_t asid_round;
+	/* Under a scheme of software the guest's own CR0, CR3, CR4 and EFER:
+	 * the VMCB has those that the hardware runs with. */
+	bool software;
+	struct vmmu_regs guest;
 	bool stale; /* the guest's cached translations must not be used */
 };
 

@@ -9,21 +9,23 @@
 #include <stdint.h>
 
 /* intercept_misc1, offset 0x00c */
-#define SVM_I_INTR     (1u << 0)
-#define SVM_I_NMI      (1u << 1)
-#define SVM_I_SMI      (1u << 2)
-#define SVM_I_INIT     (1u << 3)
-#define SVM_I_VINTR    (1u << 4)
-#define SVM_I_RDPMC    (1u << 15)
-#define SVM_I_CPUID    (1u << 18)
-#define SVM_I_RSM      (1u << 19)
-#define SVM_I_IRET     (1u << 20)
-#define SVM_I_INVD     (1u << 22)
-#define SVM_I_HLT      (1u << 24)
-#define SVM_I_INVLPGA  (1u << 26)
-#define SVM_I_IOIO     (1u << 27)
-#define SVM_I_MSR      (1u << 28)
-#define SVM_I_SHUTDOWN (1u << 31)
+#define SVM_I_INTR	  (1u << 0)
+#define SVM_I_NMI	  (1u << 1)
+#define SVM_I_SMI	  (1u << 2)
+#define SVM_I_INIT	  (1u << 3)
+#define SVM_I_VINTR	  (1u << 4)
+#define SVM_I_RDPMC	  (1u << 15)
+#define SVM_I_CPUID	  (1u << 18)
+#define SVM_I_RSM	  (1u << 19)
+#define SVM_I_IRET	  (1u << 20)
+#define SVM_I_INVD	  (1u << 22)
+#define SVM_I_HLT	  (1u << 24)
+#define SVM_I_INVLPG	  (1u << 25)
+#define SVM_I_INVLPGA	  (1u << 26)
+#define SVM_I_IOIO	  (1u << 27)
+#define SVM_I_MSR	  (1u << 28)
+#define SVM_I_TASK_SWITCH (1u << 29)
+#define SVM_I_SHUTDOWN	  (1u << 31)
 
 /* intercept_misc2, offset 0x010 */
 #define SVM_I_VMRUN	  (1u << 0)
@@ -74,6 +76,8 @@ enum svm_exit_code {
 	SVM_EXIT_IRET = 0x74,
 	SVM_EXIT_INVD = 0x76,
 	SVM_EXIT_HLT = 0x78,
+	SVM_EXIT_INVLPG = 0x79,
+	SVM_EXIT_TASK_SWITCH = 0x7d,
 	SVM_EXIT_IOIO = 0x7b,
 	SVM_EXIT_MSR = 0x7c,
 	SVM_EXIT_SHUTDOWN = 0x7f,

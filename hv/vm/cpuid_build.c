@@ -382,6 +382,43 @@ static void build_basic(struct build *b)
 	build_d(b);
 }
 
+/* CR4's bits, each with the feature that offers it: SDM 3A 2.5. */
+static uint64_t cr4_of(const struct cpuid_table *t)
+{
+	static const struct {
+		uint8_t leaf, reg;
+		uint32_t feature, bits;
+	} rows[] = {
+		{ 1, EDX, ID1D_VME, 0x3 },	    /* VME, PVI */
+		{ 1, EDX, ID1D_TSC, 0x4 },	    /* TSD */
+		{ 1, EDX, ID1D_DE, 0x8 },	    /* DE */
+		{ 1, EDX, ID1D_PSE, 0x10 },	    /* PSE */
+		{ 1, EDX, ID1D_PAE, 0x20 },	    /* PAE */
+		{ 1, EDX, ID1D_MCE, 0x40 },	    /* MCE */
+		{ 1, EDX, ID1D_PGE, 0x80 },	    /* PGE */
+		{ 1, EDX, ID1D_FXSR, 0x200 },	    /* OSFXSR */
+		{ 1, EDX, ID1D_SSE, 0x400 },	    /* OSXMMEXCPT */
+		{ 7, ECX, ID7C_UMIP, 0x800 },	    /* UMIP */
+		{ 7, ECX, ID7C_LA57, 0x1000 },	    /* LA57 */
+		{ 7, EBX, ID7B_FSGSBASE, 0x10000 }, /* FSGSBASE */
+		{ 1, ECX, ID1C_PCID, 0x20000 },	    /* PCIDE */
+		{ 1, ECX, ID1C_XSAVE, 0x40000 },    /* OSXSAVE */
+		{ 7, EBX, ID7B_SMEP, 0x100000 },    /* SMEP */
+		{ 7, EBX, ID7B_SMAP, 0x200000 },    /* SMAP */
+		{ 7, ECX, ID7C_PKU, 0x400000 },	    /* PKE */
+	};
+	uint64_t cr4 = 0;
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t regs[4];
+
+		cpuid_look_up(t, rows[i].leaf, 0, regs);
+		if (regs[rows[i].reg] & rows[i].feature)
+			cr4 |= rows[i].bits;
+	}
+	return cr4;
+}
+
 void cpuid_build(struct cpuid_table *t, const struct cpuid_config *cfg,
 		 const struct cpuid_leaf *host, unsigned host_count)
 {
@@ -404,4 +441,5 @@ void cpuid_build(struct cpuid_table *t, const struct cpuid_config *cfg,
 	build_basic(&b);
 	build_hypervisor(&b);
 	build_extended(&b);
+	t->cr4 = cr4_of(t);
 }

@@ -24,18 +24,21 @@ enum exit_kind {
 	EXIT_IO,
 	EXIT_RDMSR,
 	EXIT_WRMSR,
-	EXIT_VIOLATION, /* second-level translation: NPT, EPT */
-	EXIT_CR,	/* MOV to or from a control register */
-	EXIT_IRET,	/* after an NMI: it is about to be over */
+	EXIT_VIOLATION,	 /* second-level translation: NPT, EPT */
+	EXIT_PAGE_FAULT, /* under a scheme of software */
+	EXIT_INVLPG,
+	EXIT_CR,   /* MOV to or from a control register, CLTS, LMSW, SMSW */
+	EXIT_IRET, /* after an NMI: it is about to be over */
 	EXIT_XSETBV,
 	EXIT_HYPERCALL,
-	EXIT_CACHE,	/* INVD, WBINVD: nothing to do */
-	EXIT_EXCEPTION, /* intercepted only to be given back */
-	EXIT_UNDEFINED, /* an instruction that the guest is not offered */
-	EXIT_PMC,	/* RDPMC: no counters are offered */
-	EXIT_INIT,	/* INIT, SMI: the machine's own business */
-	EXIT_SHUTDOWN,	/* triple fault */
-	EXIT_INVALID,	/* the hardware refused the guest's state */
+	EXIT_CACHE,	  /* INVD, WBINVD: nothing to do */
+	EXIT_EXCEPTION,	  /* intercepted only to be given back */
+	EXIT_UNDEFINED,	  /* an instruction that the guest is not offered */
+	EXIT_TASK_SWITCH, /* under a scheme of software */
+	EXIT_PMC,	  /* RDPMC: no counters are offered */
+	EXIT_INIT,	  /* INIT, SMI: the machine's own business */
+	EXIT_SHUTDOWN,	  /* triple fault */
+	EXIT_INVALID,	  /* the hardware refused the guest's state */
 	EXIT_KINDS
 };
 
@@ -55,6 +58,11 @@ struct exit_violation {
 struct exit_cr {
 	uint8_t number;
 	bool write;
+};
+
+struct exit_page_fault {
+	gva_t gva;
+	uint32_t error;
 };
 
 struct exit_exception {
@@ -77,6 +85,7 @@ struct vm_exit {
 		struct exit_io io;
 		struct exit_violation violation;
 		struct exit_cr cr;
+		struct exit_page_fault page_fault;
 		struct exit_exception exception;
 	};
 };
@@ -160,6 +169,9 @@ struct engine {
 	/* What nearly every handler asks, in one call. False: the paging
 	 * registers are what *look had. */
 	bool (*look)(struct vcpu *v, struct look *look);
+	/* The guest's CR0, CR3, CR4, EFER become these; what the hardware
+	 * runs with is the engine's to derive. For schemes of software. */
+	void (*set_paging)(struct vcpu *v, const struct vmmu_regs *regs);
 	void (*set_efer)(struct vcpu *v, uint64_t efer);
 	void (*set_pat)(struct vcpu *v, uint64_t pat);
 };

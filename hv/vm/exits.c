@@ -259,7 +259,10 @@ static bool write_efer(struct vcpu *v, uint64_t value)
 		return false;
 	/* LMA is the processor's: SDM 4, IA32_EFER. */
 	value = (value & ~VMMU_EFER_LMA) | (s.efer & VMMU_EFER_LMA);
-	v->vm->engine->set_efer(v, value);
+	if (v->vm->scheme->needs & VMMU_NEEDS_CR_MODE)
+		vcpu_write_efer(v, value);
+	else
+		v->vm->engine->set_efer(v, value);
 	return true;
 }
 
@@ -317,23 +320,44 @@ static void exit_wrmsr(struct vcpu *v)
 }
 
 /* CR8 is the task priority of the local APIC: SDM 3A 10.8.6.1. */
+static bool write_cr(struct vcpu *v, unsigned number, uint64_t value)
+{
+	if (number != 8)
+		return vcpu_write_cr(v, number, value);
+	if (value > 15)
+		return false;
+	board_set_cr8(&v->vm->board, v->id, (uint8_t)value);
+	return true;
+}
+
+static uint64_t read_cr(struct vcpu *v, unsigned number)
+{
+	return number == 8 ? board_cr8(&v->vm->board, v->id)
+			   : vcpu_read_cr(v, number);
+}
+
 static void exit_cr(struct vcpu *v)
 {
-	struct board *board = &v->vm->board;
 	struct insn in;
 	struct insn_cr cr;
 
 	if (vcpu_decode(v, &in) != GUEST_OK)
 		return;
-	if (!insn_cr(&in, &cr) || cr.number != v->exit.cr.number)
+	if (!insn_cr(&in, &cr)) {
+		vcpu_handle_msw(v, &in);
+		return;
+	}
+	if (cr.number != v->exit.cr.number)
 		return; /* the guest has changed its code: run what is there */
 	if (!cr.write) {
-		v->gpr[cr.gpr] = board_cr8(board, v->id);
-	} else if (v->gpr[cr.gpr] > 15) {
+		uint64_t value = read_cr(v, cr.number);
+
+		v->gpr[cr.gpr] = v->look.bits == 64 ? value : (uint32_t)value;
+	} else if (!write_cr(v, cr.number,
+			     v->look.bits == 64 ? v->gpr[cr.gpr]
+						: (uint32_t)v->gpr[cr.gpr])) {
 		vcpu_raise_error(v, VECTOR_GP, 0);
 		return;
-	} else {
-		board_set_cr8(board, v->id, (uint8_t)v->gpr[cr.gpr]);
 	}
 	vcpu_advance(v, vcpu_wrap(v, v->rip + in.length));
 }
@@ -418,6 +442,14 @@ static void exit_shutdown(struct vcpu *v)
 		(unsigned long long)v->rip);
 }
 
+static void exit_task_switch(struct vcpu *v)
+{
+	vm_stop(v->vm, VM_KILLED,
+		"the guest switches tasks by hardware at rip 0x%llx, which "
+		"needs mmu=nested",
+		(unsigned long long)v->rip);
+}
+
 static void exit_invalid(struct vcpu *v)
 {
 	vm_stop(v->vm, VM_KILLED,
@@ -442,6 +474,9 @@ void (*const vcpu_exit_handlers[EXIT_KINDS])(struct vcpu *v) = {
 	[EXIT_RDMSR] = exit_rdmsr,
 	[EXIT_WRMSR] = exit_wrmsr,
 	[EXIT_VIOLATION] = vcpu_handle_violation,
+	[EXIT_PAGE_FAULT] = vcpu_handle_page_fault,
+	[EXIT_INVLPG] = vcpu_handle_invlpg,
+	[EXIT_TASK_SWITCH] = exit_task_switch,
 	[EXIT_CR] = exit_cr,
 	[EXIT_IRET] = exit_iret,
 	[EXIT_XSETBV] = exit_xsetbv,

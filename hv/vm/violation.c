@@ -59,7 +59,7 @@ static void emulate(struct vcpu *v, gpa_t gpa)
  * itself read a table of the guest's there, or pushed on its stack. */
 static bool made_by_hardware(struct vcpu *v, gpa_t gpa)
 {
-	if (v->exit.violation.during_walk)
+	if (v->exit.kind == EXIT_VIOLATION && v->exit.violation.during_walk)
 		vm_stop(v->vm, VM_KILLED,
 			"the guest's page table at gpa 0x%llx is not in "
 			"writable memory",
@@ -70,6 +70,26 @@ static bool made_by_hardware(struct vcpu *v, gpa_t gpa)
 			"it has no memory",
 			v->event.vector, (unsigned long long)gpa.v);
 	return v->vm->end != VM_RUNNING;
+}
+
+void vcpu_obey(struct vcpu *v, const struct vmmu_answer *a)
+{
+	switch (a->verdict) {
+	case VMMU_RESUME:
+	case VMMU_RETRY:
+		return;
+	case VMMU_MMIO:
+	case VMMU_EMULATE:
+		if (!made_by_hardware(v, a->gpa))
+			emulate(v, a->gpa);
+		return;
+	case VMMU_INJECT:
+		vcpu_raise_pf(v, a->gva, a->error_code);
+		return;
+	case VMMU_KILL:
+		vm_stop(v->vm, VM_KILLED, "%s", a->reason);
+		return;
+	}
 }
 
 void vcpu_handle_violation(struct vcpu *v)
@@ -83,20 +103,5 @@ void vcpu_handle_violation(struct vcpu *v)
 	struct vmmu_answer a;
 
 	vmmu_cpu_fault(&v->mmu, &fault, &a);
-	switch (a.verdict) {
-	case VMMU_RESUME:
-	case VMMU_RETRY:
-		return;
-	case VMMU_MMIO:
-	case VMMU_EMULATE:
-		if (!made_by_hardware(v, a.gpa))
-			emulate(v, a.gpa);
-		return;
-	case VMMU_INJECT:
-		vcpu_raise_pf(v, a.gva, a.error_code);
-		return;
-	case VMMU_KILL:
-		vm_stop(v->vm, VM_KILLED, "%s", a.reason);
-		return;
-	}
+	vcpu_obey(v, &a);
 }

@@ -144,6 +144,18 @@ static inline const struct look *vcpu_look(struct vcpu *v)
 /* A vCPU's handlers: exits.c, violation.c, string_io.c. */
 extern void (*const vcpu_exit_handlers[EXIT_KINDS])(struct vcpu *v);
 void vcpu_handle_violation(struct vcpu *v);
+/* What the library said of a fault is done. */
+void vcpu_obey(struct vcpu *v, const struct vmmu_answer *a);
+
+/* paging_exits.c: under a scheme that NEEDS them. The writes answer false for
+ * a value that is #GP. */
+struct insn;
+void vcpu_handle_page_fault(struct vcpu *v);
+void vcpu_handle_invlpg(struct vcpu *v);
+void vcpu_handle_msw(struct vcpu *v, const struct insn *in);
+bool vcpu_write_cr(struct vcpu *v, unsigned number, uint64_t value);
+uint64_t vcpu_read_cr(struct vcpu *v, unsigned number);
+void vcpu_write_efer(struct vcpu *v, uint64_t value);
 void vcpu_handle_string_io(struct vcpu *v);
 
 /* Raises an exception in the guest, at its present rip. */
