@@ -105,4 +105,13 @@ static inline uint64_t rig_random(uint64_t *state)
 	return *state * UINT64_C(0x2545f4914f6cdd1d);
 }
 
+/* A test in every format: name_in is given one. */
+#define EACH(name)                                                             \
+	static void name(void **state)                                         \
+	{                                                                      \
+		(void)state;                                                   \
+		for (unsigned i = 0; i < RIG_FORMATS; i++)                     \
+			name##_in(rig_formats[i]);                             \
+	}
+
 #endif

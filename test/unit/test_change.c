@@ -5,14 +5,6 @@
  */
 #include "table_rig.h"
 
-#define EACH(name)                                                             \
-	static void name(void **state)                                         \
-	{                                                                      \
-		(void)state;                                                   \
-		for (unsigned i = 0; i < RIG_FORMATS; i++)                     \
-			name##_in(rig_formats[i]);                             \
-	}
-
 static const unsigned all = VMMU_RWXU;
 
 /* 1. By example. */

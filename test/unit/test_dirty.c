@@ -1,15 +1,6 @@
 /* The dirty log is exact: what was written is told, once, and nothing else. */
 #include "vm_rig.h"
 
-#define EACH(name)                                                             \
-	static void name(void **state)                                         \
-	{                                                                      \
-		(void)state;                                                   \
-		name##_in(&pt_npt);                                            \
-		name##_in(&pt_ept);                                            \
-		name##_in(&pt_madeup);                                         \
-	}
-
 #define PAGES 1000u /* no multiple of 64 */
 #define WORDS ((PAGES + 63) / 64)
 #define GPA   (6 * MIB)

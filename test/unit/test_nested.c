@@ -1,15 +1,6 @@
 /* Violations under nested paging, in NPT, EPT and a format nobody makes. */
 #include "vm_rig.h"
 
-#define EACH(name)                                                             \
-	static void name(void **state)                                         \
-	{                                                                      \
-		(void)state;                                                   \
-		name##_in(&pt_npt);                                            \
-		name##_in(&pt_ept);                                            \
-		name##_in(&pt_madeup);                                         \
-	}
-
 static unsigned level_of(const struct vm_rig *r, uint64_t gpa)
 {
 	struct pt_walk w;

@@ -1,14 +1,6 @@
 /* Split and merge: that neither changes what a walk finds. */
 #include "table_rig.h"
 
-#define EACH(name)                                                             \
-	static void name(void **state)                                         \
-	{                                                                      \
-		(void)state;                                                   \
-		for (unsigned i = 0; i < RIG_FORMATS; i++)                     \
-			name##_in(rig_formats[i]);                             \
-	}
-
 static const unsigned all = VMMU_RWXU;
 
 static void set_bits(const struct rig *r, const struct pt_walk *w,

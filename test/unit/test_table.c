@@ -1,14 +1,6 @@
 /* Making tables and putting leaves in, in every format. */
 #include "table_rig.h"
 
-#define EACH(name)                                                             \
-	static void name(void **state)                                         \
-	{                                                                      \
-		(void)state;                                                   \
-		for (unsigned i = 0; i < RIG_FORMATS; i++)                     \
-			name##_in(rig_formats[i]);                             \
-	}
-
 static const unsigned all = VMMU_RWXU;
 
 static void maps_what_was_asked_in(const struct pt_format *f)

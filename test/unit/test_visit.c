@@ -1,14 +1,6 @@
 /* Walk and visit: order, bounds, early end. */
 #include "table_rig.h"
 
-#define EACH(name)                                                             \
-	static void name(void **state)                                         \
-	{                                                                      \
-		(void)state;                                                   \
-		for (unsigned i = 0; i < RIG_FORMATS; i++)                     \
-			name##_in(rig_formats[i]);                             \
-	}
-
 struct log {
 	struct pt_visit seen[64];
 	unsigned count;

@@ -4,15 +4,6 @@
  */
 #include "vm_rig.h"
 
-#define EACH(name)                                                             \
-	static void name(void **state)                                         \
-	{                                                                      \
-		(void)state;                                                   \
-		name##_in(&pt_npt);                                            \
-		name##_in(&pt_ept);                                            \
-		name##_in(&pt_madeup);                                         \
-	}
-
 static bool mapped(const struct vm_rig *r, uint64_t gpa)
 {
 	struct pt_walk w;

@@ -247,4 +247,14 @@ static inline uint64_t vm_rig_random(uint64_t *state)
 	return (*state * UINT64_C(0x2545f4914f6cdd1d)) >> 16;
 }
 
+/* A test in every format that can be nested: name_in is given one. */
+#define EACH(name)                                                             \
+	static void name(void **state)                                         \
+	{                                                                      \
+		(void)state;                                                   \
+		name##_in(&pt_npt);                                            \
+		name##_in(&pt_ept);                                            \
+		name##_in(&pt_madeup);                                         \
+	}
+
 #endif
