@@ -21,8 +21,9 @@ put()
 	fi
 }
 
-root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+root=$scratch/root
 mkdir -p "$root/boot/grub"
 cp "$image" "$root/boot/vmmu.elf"
 {
@@ -43,7 +44,7 @@ cp "$image" "$root/boot/vmmu.elf"
 	done
 	echo "}"
 } >"$root/boot/grub/grub.cfg"
-grub-mkrescue -o "$iso" "$root" >"$root/log" 2>&1 || {
-	cat "$root/log" >&2
+grub-mkrescue -o "$iso" "$root" >"$scratch/log" 2>&1 || {
+	cat "$scratch/log" >&2
 	exit 1
 }
