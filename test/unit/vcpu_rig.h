@@ -133,7 +133,7 @@ static inline void rig_set_efer(struct vcpu *v, uint64_t efer)
 static inline void rig_set_pat(struct vcpu *v, uint64_t pat)
 {
 	(void)v;
-	rig.pat = pat;
+	rig.pat = rig.s.pat = pat;
 }
 
 static const struct engine rig_engine = {
