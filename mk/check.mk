@@ -18,8 +18,9 @@ check: ## all tests; the last line counts them
 boot: all $(KERNEL) ## the boots of guests and the command's tests alone
 	@tools/check.pl --jobs 2 $(BOOT_TESTS)
 
-# Formatting of everything that git knows.
-FORMATTED = $(shell git ls-files '*.c' '*.h')
+# Formatting of everything that git knows; of everything, without git.
+FORMATTED = $(shell git ls-files '*.c' '*.h' 2>/dev/null || \
+              find . -path './$(O)' -prune -o -name '*.[ch]' -print)
 format-check: ## is the code formatted as .clang-format says?
 	@clang-format --dry-run -Werror $(FORMATTED)
 format:
@@ -30,5 +31,6 @@ soak: all $(KERNEL) ## boot the stock kernel 20 times under each scheme
 	@tools/soak.sh $(O) $(KERNEL) $(SOAK_BOOTS) $(filter-out none,$(SCHEMES))
 
 clean: ## remove what was built, but not the downloaded kernel
-	@find $(O) -mindepth 1 -maxdepth 1 ! -name kernel -exec rm -rf {} +
+	@[ ! -d $(O) ] || find $(O) -mindepth 1 -maxdepth 1 ! -name kernel \
+	 -exec rm -rf {} +
 .PHONY: check boot format-check format soak clean
