@@ -50,7 +50,6 @@ $(O)/bench/%: bench/%.c $(O)/libvmmu.a
 
 bench-lib: $(BENCH_BIN) ## instructions per operation of the library
 	@bench/callgrind.py $(O)
-bench: bench-lib
 
 # Where `make install` puts headers, library and pkg-config file.
 PREFIX  ?= /usr/local
