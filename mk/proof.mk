@@ -1,7 +1,8 @@
 # The proofs: differential test, permission permutations, refused
 # allocations, fuzzing. All sanitized, all TAP but the fuzzers.
-DIFF_SRC  := $(addprefix test/diff/,trace.c world.c oracle.c hw.c soft.c \
-               ops_memory.c ops_guest.c check.c gen.c run.c shrink.c)
+DIFF_SRC  := $(addprefix test/diff/,trace.c world.c oracle.c hw.c hw_nested.c \
+               hw_root.c soft.c ops_memory.c ops_guest.c check.c gen.c run.c \
+               shrink.c)
 PROOF_BIN := $(addprefix $(O)/test/diff/,diff permute nth)
 
 $(O)/test/diff/diff: $(DIFF_SRC:%.c=$(O)/san/%.o) $(O)/san/test/diff/diff.o

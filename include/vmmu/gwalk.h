@@ -25,6 +25,9 @@ enum vmmu_gwalk_status {
 
 /* Set in `flags`: read only, set neither A nor D (a debugger's look). */
 #define VMMU_GWALK_PEEK 0x1u
+/* With PEEK: an entry on the way whose A is clear ends the walk: NOT_NOW. What
+ * it answers may therefore be cached without setting anything. */
+#define VMMU_GWALK_SETTLED 0x2u
 
 struct vmmu_gwalk {
 	gpa_t gpa;	    /* of the byte at gva, when OK */

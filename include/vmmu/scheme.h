@@ -11,6 +11,7 @@
 #include <vmmu/access.h>
 #include <vmmu/addr.h>
 
+struct pt_table;
 struct vmmu_vm;
 struct vmmu_cpu;
 
@@ -83,8 +84,12 @@ struct vmmu_scheme {
 	/* The table this scheme keeps in the VM, for audit and statistics;
 	 * NULL where there is none that every vCPU shares. */
 	const struct pt_table *(*table)(const struct vmmu_vm *vm);
+	/* The table of this vCPU alone, which translates gvas, in place of
+	 * the one above; beside it the scheme keeps one page of state. */
+	const struct pt_table *(*cpu_table)(const struct vmmu_cpu *cpu);
 };
 
 extern const struct vmmu_scheme vmmu_nested;
+extern const struct vmmu_scheme vmmu_vtlb;
 
 #endif

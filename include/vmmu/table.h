@@ -53,6 +53,9 @@ struct pt_table {
 	hpa_t root;
 	uint64_t last;		/* highest address that the format translates */
 	uint8_t max_leaf_level; /* highest level that may hold leaves: 1..3 */
+	/* A leaf in the way of a smaller one goes, instead of being split: for
+	 * tables whose leaves can be had again. */
+	bool drops_large;
 	struct pt_step step[PT_LEVELS_MAX + 1];
 	/* The level 2 table that was last descended through, as hardware's
 	 * paging-structure caches would: it covers the addresses that are

@@ -19,6 +19,9 @@
 struct vmmu_hw {
 	const struct pt_format *nested_format; /* &pt_npt or &pt_ept; NULL */
 	uint8_t nested_max_leaf; /* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
+	/* The same of the processor's own paging, for schemes whose tables it
+	 * walks without nesting; 0: no such scheme may be used. */
+	uint8_t host_max_leaf;
 };
 
 /* Counters, with KVM's names where the event is the same. */
@@ -28,8 +31,13 @@ struct vmmu_stats {
 	uint64_t pf_spurious; /* ... where the entry was there already */
 	uint64_t pf_guest;    /* true faults injected */
 	uint64_t pf_mmio;
-	uint64_t pf_dirty;     /* first write to a logged page */
-	uint64_t pf_retry;     /* backing was not there */
+	uint64_t pf_dirty; /* first write to a logged page */
+	uint64_t pf_retry; /* backing was not there */
+	/* Without nested paging: */
+	uint64_t pf_taken;	/* #PF that came to us */
+	uint64_t pf_emulate;	/* no entry of ours could allow the access */
+	uint64_t pf_prefetched; /* entries made beside one that was asked for */
+	uint64_t invlpg;
 	uint64_t tlb_flush;    /* flushes asked of the hardware */
 	uint64_t mmu_recycled; /* times table memory ran out and was reused */
 	uint64_t mapped[PT_LEVELS_MAX + 1]; /* entries ever made, by level */
@@ -115,6 +123,13 @@ bool vmmu_cpu_switch(struct vmmu_cpu *cpu, const struct vmmu_scheme *scheme);
 /* The guest's registers are now these. Cheap when only CR3 differs. */
 void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
 		       const struct vmmu_features *features);
+
+/* What the processor's registers must hold while the guest runs: the guest's
+ * own under nested paging, else those that make it walk cpu->root and report
+ * every access that the guest's registers would treat otherwise. CR3 is the
+ * root; PDPTEs and PAT are the engine's own matter. Changes with set_regs and
+ * switch alone. */
+void vmmu_cpu_real_regs(const struct vmmu_cpu *cpu, struct vmmu_regs *real);
 
 /* A hidden or true fault, or a nested violation. */
 void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,

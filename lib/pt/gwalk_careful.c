@@ -55,7 +55,7 @@ struct walker {
 	const struct vmmu_mode *mode;
 	uint64_t gva;
 	unsigned access;
-	bool peek;
+	bool peek, settled;
 	struct vmmu_gwalk *out;
 };
 
@@ -117,8 +117,10 @@ static int swap_bits(const struct walker *w, uint64_t bits)
 
 static inline int set_bits(const struct walker *w, uint64_t bits)
 {
-	if (w->peek || (w->out->entry & bits) == bits)
+	if ((w->out->entry & bits) == bits)
 		return VMMU_GWALK_OK;
+	if (w->peek)
+		return w->settled ? VMMU_GWALK_NOT_NOW : VMMU_GWALK_OK;
 	return swap_bits(w, bits);
 }
 
@@ -249,6 +251,7 @@ enum vmmu_gwalk_status gwalk_careful(struct vmmu_gmem *mem,
 		.gva = gva.v,
 		.access = access,
 		.peek = flags & VMMU_GWALK_PEEK,
+		.settled = flags & VMMU_GWALK_SETTLED,
 		.out = walk,
 	};
 

@@ -36,15 +36,11 @@ static struct pt_step step_of(const struct pt_format *f, unsigned level)
 	};
 }
 
-enum pt_status pt_table_init(struct pt_table *t, const struct pt_format *format,
-			     struct pt_pool *pool, uint8_t max_leaf_level)
+void pt_table_begin(struct pt_table *t, const struct pt_format *format,
+		    struct pt_pool *pool, uint8_t max_leaf_level, hpa_t root)
 {
 	const struct pt_level *second = &format->level[2];
-	uint64_t *entries;
-	hpa_t root;
 
-	if (!pt_pool_get(pool, &root, &entries))
-		return PT_NO_MEMORY;
 	*t = (struct pt_table){ .format = format,
 				.pool = pool,
 				.root = root,
@@ -55,6 +51,17 @@ enum pt_status pt_table_init(struct pt_table *t, const struct pt_format *format,
 				.max_leaf_level = max_leaf_level };
 	for (unsigned level = 1; level <= format->levels; level++)
 		t->step[level] = step_of(format, level);
+}
+
+enum pt_status pt_table_init(struct pt_table *t, const struct pt_format *format,
+			     struct pt_pool *pool, uint8_t max_leaf_level)
+{
+	uint64_t *entries;
+	hpa_t root;
+
+	if (!pt_pool_get(pool, &root, &entries))
+		return PT_NO_MEMORY;
+	pt_table_begin(t, format, pool, max_leaf_level, root);
 	return PT_OK;
 }
 
@@ -126,10 +133,14 @@ static __attribute__((noinline)) uint64_t make_table(struct pt_table *t,
 
 	if (!pt_pool_reserve(t->pool, down))
 		return 0;
-	if (pt_is_present(row, pt_load(t->format, slot)))
-		status = pt_split(t, slot, level);
-	else
+	if (!pt_is_present(row, pt_load(t->format, slot))) {
 		status = link_table(t, slot, level);
+	} else if (t->drops_large) {
+		t->leaves[level]--;
+		status = link_table(t, slot, level);
+	} else {
+		status = pt_split(t, slot, level);
+	}
 	return status == PT_OK ? pt_load(t->format, slot) : 0;
 }
 

@@ -164,6 +164,10 @@ struct pt_scan {
 bool pt_scan_table(const struct pt_scan *s, hpa_t table, unsigned level,
 		   uint64_t addr, uint64_t last);
 
+/* pt_table_init over a root page that the caller has, empty. */
+void pt_table_begin(struct pt_table *t, const struct pt_format *format,
+		    struct pt_pool *pool, uint8_t max_leaf_level, hpa_t root);
+
 /* One page, no longer linked. */
 void pt_give_back(struct pt_table *t, hpa_t table);
 /* Gives back a table that is no longer linked, and all tables below it, and

@@ -104,6 +104,14 @@ void vm_flush_cpu(struct vmmu_cpu *cpu)
 	vm->host.ops->flush_cpu(vm->host.cookie, cpu);
 }
 
+void vm_flush_gva(struct vmmu_cpu *cpu, gva_t gva)
+{
+	struct vmmu_vm *vm = cpu->vm;
+
+	vm->stats.tlb_flush++;
+	vm->host.ops->flush_gva(vm->host.cookie, cpu, gva);
+}
+
 /* 2. Slots. */
 
 static void slot_changed(struct vmmu_vm *vm, const struct vmmu_slot *slot,

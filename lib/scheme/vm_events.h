@@ -25,5 +25,6 @@ void vm_recycle(struct vmmu_vm *vm);
 /* Hardware forgets, and it is counted. */
 void vm_flush_all(struct vmmu_vm *vm);
 void vm_flush_cpu(struct vmmu_cpu *cpu);
+void vm_flush_gva(struct vmmu_cpu *cpu, gva_t gva);
 
 #endif

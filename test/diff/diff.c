@@ -5,6 +5,7 @@
  *
  *   diff --seed N --steps N --mode la57|4level|pae|32|off    one trace
  *   diff --replay FILE                                       a trace's text
+ *   diff --scheme nested|vtlb                                one scheme
  *   diff --seconds N                                         as long as that
  *   diff --plant drop-flush|drop-tlb|drop-invlpg             a fault of ours
  *   diff --print                                 the trace, without running it
@@ -143,11 +144,11 @@ static bool go_on(void *ctx, uint64_t seed, const struct run_result *r)
 }
 
 /* Random traces of one mode until the time is over. */
-static void test_mode(const struct options *o, enum guest_mode mode,
-		      double seconds)
+static void test_mode(const struct options *o, unsigned scheme,
+		      enum guest_mode mode, double seconds)
 {
 	struct run_seeds seeds = { .first = o->seed,
-				   .choice = { mode, o->choice.steps },
+				   .choice = { mode, o->choice.steps, scheme },
 				   .plant = o->plant };
 	struct campaign c = { .seconds = seconds };
 	struct trace t;
@@ -155,8 +156,10 @@ static void test_mode(const struct options *o, enum guest_mode mode,
 
 	clock_gettime(CLOCK_MONOTONIC, &c.begin);
 	run_seeds(&seeds, go_on, &c);
-	snprintf(text, sizeof(text), "%s: %" PRIu64 " traces of %u operations",
-		 mode_names[mode], c.traces, o->choice.steps);
+	snprintf(text, sizeof(text),
+		 "%s, %s: %" PRIu64 " traces of %u operations",
+		 scheme_names[scheme], mode_names[mode], c.traces,
+		 o->choice.steps);
 	tap(!c.last.failed, text);
 	print_counts(&c.sum);
 	if (!c.last.failed)
@@ -168,9 +171,10 @@ static void test_mode(const struct options *o, enum guest_mode mode,
 }
 
 /* A fault of ours must be found, and its trace become short. */
-static void test_plant(const struct options *o, enum plant plant)
+static void test_plant(const struct options *o, unsigned scheme,
+		       enum plant plant)
 {
-	struct gen_choice choice = { .mode = MODE_4LEVEL, .steps = 250 };
+	struct gen_choice choice = { MODE_4LEVEL, 250, scheme };
 	struct run_result r = { .failed = false };
 	unsigned traces = 0;
 	struct trace t;
@@ -184,31 +188,42 @@ static void test_plant(const struct options *o, enum plant plant)
 			trace_fini(&t);
 	}
 	if (!r.failed) {
-		snprintf(text, sizeof(text), "planted %s is found",
-			 plant_names[plant]);
+		snprintf(text, sizeof(text), "%s: planted %s is found",
+			 scheme_names[scheme], plant_names[plant]);
 		tap(false, text);
 		return;
 	}
 	shrink(&t, plant);
 	snprintf(
 		text, sizeof(text),
-		"planted %s is found by trace %u, and shrinks to %u operations",
-		plant_names[plant], traces, t.count);
+		"%s: planted %s is found by trace %u, and shrinks to %u operations",
+		scheme_names[scheme], plant_names[plant], traces, t.count);
 	tap(t.count <= PLANT_SHORT, text);
 	trace_print(stdout, &t, "# ");
 	trace_fini(&t);
 }
 
-static int test_all(const struct options *o)
+static void test_scheme(const struct options *o, unsigned scheme,
+			double seconds)
 {
 	for (unsigned p = PLANT_NONE + 1; p < PLANT_COUNT; p++)
-		test_plant(o, (enum plant)p);
+		test_plant(o, scheme, (enum plant)p);
 	for (unsigned m = 0; m < MODE_COUNT; m++)
 		if (o->choice.mode == MODE_COUNT || o->choice.mode == m)
-			test_mode(o, (enum guest_mode)m,
-				  o->choice.mode == m
-					  ? o->seconds
-					  : (double)o->seconds / MODE_COUNT);
+			test_mode(o, scheme, (enum guest_mode)m,
+				  o->choice.mode == m ? seconds
+						      : seconds / MODE_COUNT);
+}
+
+static int test_all(const struct options *o)
+{
+	bool all = o->choice.scheme == SCHEME_COUNT;
+
+	for (unsigned s = 0; s < SCHEME_COUNT; s++)
+		if (all || o->choice.scheme == s)
+			test_scheme(o, s,
+				    (double)o->seconds /
+					    (all ? SCHEME_COUNT : 1));
 	printf("1..%u\n", tests);
 	return failures != 0;
 }
@@ -273,7 +288,8 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "seed", 1, NULL, 'r' },  { "steps", 1, NULL, 's' },
 		{ "mode", 1, NULL, 'm' },  { "seconds", 1, NULL, 't' },
 		{ "plant", 1, NULL, 'p' }, { "replay", 1, NULL, 'f' },
-		{ "print", 0, NULL, 'd' }, { NULL, 0, NULL, 0 },
+		{ "print", 0, NULL, 'd' }, { "scheme", 1, NULL, 'c' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -286,6 +302,9 @@ static void parse(int argc, char **argv, struct options *o)
 		} else if (c == 'm') {
 			o->choice.mode = (enum guest_mode)name_index(
 				optarg, mode_names, MODE_COUNT);
+		} else if (c == 'c') {
+			o->choice.scheme =
+				name_index(optarg, scheme_names, SCHEME_COUNT);
 		} else if (c == 't') {
 			o->seconds = (unsigned)strtoul(optarg, NULL, 0);
 		} else if (c == 'p') {
@@ -306,10 +325,13 @@ int main(int argc, char **argv)
 	struct options o = { .self = argv[0],
 			     .seed = 1,
 			     .choice = { .mode = MODE_COUNT,
-					 .steps = STEPS_DEFAULT },
+					 .steps = STEPS_DEFAULT,
+					 .scheme = SCHEME_COUNT },
 			     .seconds = SECONDS_DEFAULT };
 
 	parse(argc, argv, &o);
+	if (o.has_seed && o.choice.scheme == SCHEME_COUNT)
+		o.choice.scheme = SCHEME_NESTED;
 	if (o.replay)
 		return replay(&o);
 	return o.has_seed ? one_seed(&o) : test_all(&o);

@@ -421,7 +421,8 @@ static void choose_config(struct gen *g)
 	c->pse36 = PERCENT(70);
 	c->nx = PERCENT(90);
 	c->gib = PERCENT(70);
-	c->pdptes_in_memory = c->nested == NEST_NPT;
+	c->pdptes_in_memory = c->scheme == SCHEME_NESTED &&
+			      c->nested == NEST_NPT;
 }
 
 /* A whole slot of 1 GiB where the host has that much in one run. */
@@ -446,6 +447,7 @@ void gen_trace(struct trace *t, uint64_t seed, const struct gen_choice *choice)
 					     : choice->mode;
 	g->levels = levels[g->mode];
 	g->entry_size = g->mode == MODE_32 ? 4 : 8;
+	t->config.scheme = choice->scheme;
 	choose_config(g);
 	place_tables(g);
 	emit_slots(g);

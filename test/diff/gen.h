@@ -8,6 +8,7 @@
 struct gen_choice {
 	enum guest_mode mode;
 	unsigned steps;
+	unsigned scheme; /* enum diff_scheme */
 };
 
 /* Fills the empty trace *t. The same seed, the same trace. */

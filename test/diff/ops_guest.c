@@ -2,7 +2,7 @@
  * Operations of the guest: registers, flushes, accesses on hardware, and
  * walks by the library, each judged by the oracle.
  */
-#include "world.h"
+#include "hw.h"
 
 #include <string.h>
 
@@ -61,6 +61,20 @@ static void set_cr3(struct world *w, uint64_t cr3)
 	vmmu_cpu_set_regs(&w->cpu, &w->regs, &w->features);
 }
 
+/* Under nested paging the guest's flushes are hardware's own; else they are
+ * exits, and it is the library that flushes hardware. */
+static bool guest_flushes_tlb(const struct world *w)
+{
+	return hw_is_nested(w) && w->plant != PLANT_DROP_INVLPG;
+}
+
+static bool tells_library(const struct world *w, uint32_t needs)
+{
+	if (!hw_is_nested(w) && w->plant == PLANT_DROP_INVLPG)
+		return false;
+	return w->cpu.scheme->needs & needs;
+}
+
 /* The operands give what is free; the mode gives the rest. */
 bool op_registers(struct world *w, const struct op *op)
 {
@@ -83,9 +97,9 @@ bool op_registers(struct world *w, const struct op *op)
 	r->pkru = (uint32_t)op->arg[3];
 	r->pkrs = (uint32_t)op->arg[4];
 	set_cr3(w, r->cr3);
-	if (w->cpu.scheme->needs & (VMMU_NEEDS_CR_MODE | VMMU_NEEDS_CR3))
+	if (tells_library(w, VMMU_NEEDS_CR_MODE | VMMU_NEEDS_CR3))
 		vmmu_cpu_flush(&w->cpu, VMMU_FLUSH_ALL);
-	if (w->plant != PLANT_DROP_INVLPG)
+	if (guest_flushes_tlb(w))
 		tlb_flush_all(&w->tlb);
 	history_flush_all(&w->history, &w->sregs);
 	return true;
@@ -94,9 +108,9 @@ bool op_registers(struct world *w, const struct op *op)
 bool op_cr3(struct world *w, const struct op *op)
 {
 	set_cr3(w, op->arg[0]);
-	if (w->cpu.scheme->needs & VMMU_NEEDS_CR3)
+	if (tells_library(w, VMMU_NEEDS_CR3))
 		vmmu_cpu_flush(&w->cpu, VMMU_FLUSH_NON_GLOBAL);
-	if (w->plant != PLANT_DROP_INVLPG)
+	if (guest_flushes_tlb(w))
 		tlb_load_cr3(&w->tlb, &w->sregs, false);
 	history_load_cr3(&w->history, &w->sregs);
 	return true;
@@ -106,9 +120,9 @@ bool op_invlpg(struct world *w, const struct op *op)
 {
 	gva_t gva = mk_gva(op->arg[0]);
 
-	if (w->cpu.scheme->needs & VMMU_NEEDS_INVLPG)
+	if (tells_library(w, VMMU_NEEDS_INVLPG))
 		vmmu_cpu_invalidate(&w->cpu, gva);
-	if (w->plant != PLANT_DROP_INVLPG)
+	if (guest_flushes_tlb(w))
 		tlb_invlpg(&w->tlb, &w->sregs, gva);
 	history_invlpg(&w->history, gva);
 	return true;
@@ -152,29 +166,42 @@ struct wanted {
 	struct world *w;
 	unsigned access;
 	const struct place *place;
+	gpa_t gpa; /* found */
 };
 
+/* I3: what was cached had A set, and D before it was written to. */
+static bool flags_were_set(const struct smmu_result *r, unsigned access)
+{
+	for (unsigned i = 0; i < r->used_count; i++)
+		if (r->used[i].has_flags && !(r->used[i].value & SMMU_A))
+			return false;
+	return !r->used_count || !(access & VMMU_W) || r->dirty;
+}
+
 /* Does this outcome of the allowed set, through the slots and the backing of
- * now, end where hardware did? */
+ * now, end where hardware did? Only nested hardware knows a gpa. */
 static bool is_wanted(void *ctx, const struct smmu_result *r)
 {
 	struct wanted *wanted = ctx;
-	struct truth_slot *t = truth_find(wanted->w, r->gpa);
+	struct world *w = wanted->w;
+	struct truth_slot *t = truth_find(w, r->gpa);
 	hpa_t hpa;
 
-	if (r->outcome != SMMU_OK || r->gpa.v != wanted->place->gpa.v || !t)
+	if (r->outcome != SMMU_OK || !t || !flags_were_set(r, wanted->access))
+		return false;
+	if (hw_is_nested(w) && r->gpa.v != wanted->place->gpa.v)
 		return false;
 	if ((wanted->access & VMMU_W) && (t->slot.flags & VMMU_SLOT_READ_ONLY))
 		return false;
-	return lab_host_peek(&wanted->w->host, vmmu_slot_hva(&t->slot, r->gpa),
-			     &hpa) &&
+	wanted->gpa = r->gpa;
+	return lab_host_peek(&w->host, vmmu_slot_hva(&t->slot, r->gpa), &hpa) &&
 	       hpa.v == wanted->place->hpa.v;
 }
 
-/* From the TLB: what the tables say now, or what they may be taken to say
- * since the last flush. */
+/* Cached: what the tables say now, or what they may be taken to say since the
+ * last flush. Tells the gpa. */
 static bool judge_cached(struct world *w, gva_t gva, unsigned access,
-			 const struct place *got)
+			 struct place *got)
 {
 	struct wanted wanted = { .w = w, .access = access, .place = got };
 	struct smmu_mem mem = truth_mem(w);
@@ -182,12 +209,16 @@ static bool judge_cached(struct world *w, gva_t gva, unsigned access,
 	struct place now;
 
 	smmu_access(&w->sregs, &mem, gva, access, 0, &r);
-	if (is_wanted(&wanted, &r))
+	if (is_wanted(&wanted, &r)) {
+		got->gpa = wanted.gpa;
 		return true;
+	}
 	w->count.stale++;
 	if (history_allows(&w->history, &w->sregs, &mem, gva, access, is_wanted,
-			   &wanted))
+			   &wanted)) {
+		got->gpa = wanted.gpa;
 		return true;
+	}
 	now = (struct place){ .where = r.outcome == SMMU_OK	 ? AT_MEMORY
 				       : r.outcome == SMMU_FAULT ? AT_FAULT
 								 : AT_NO_TABLE,
@@ -196,12 +227,15 @@ static bool judge_cached(struct world *w, gva_t gva, unsigned access,
 	return differ(w, "stale beyond what a TLB may be", got, &now);
 }
 
+/* Hardware that walks our table knows no gpa: it is the oracle's then. */
 static bool judge_walked(struct world *w, gva_t gva, unsigned access,
-			 const struct place *got)
+			 struct place *got)
 {
 	struct smmu_result r;
 	struct place want = oracle_access(w, gva, access, SMMU_UPDATE, &r);
 
+	if (!hw_is_nested(w) && got->where == AT_MEMORY)
+		got->gpa = want.gpa;
 	return same_place(got, &want) || differ(w, "hardware", got, &want);
 }
 
@@ -239,8 +273,8 @@ bool op_access(struct world *w, const struct op *op)
 	w->count.accesses++;
 	if (!hw_access(w, gva, access, op->arg[3] & 1, &done))
 		return false;
-	if (done.from_tlb ? !judge_cached(w, gva, access, &done.place)
-			  : !judge_walked(w, gva, access, &done.place))
+	if (done.cached ? !judge_cached(w, gva, access, &done.place)
+			: !judge_walked(w, gva, access, &done.place))
 		return false;
 	if (done.place.where == AT_MEMORY && (access & VMMU_W))
 		store(w, &done.place, op->arg[2]);
@@ -249,12 +283,20 @@ bool op_access(struct world *w, const struct op *op)
 	return true;
 }
 
+/* A fault that comes when its reason is gone, as when vCPUs race. Where gpas
+ * do not fault the operand is taken for a gva. */
 bool op_violation(struct world *w, const struct op *op)
 {
-	unsigned access = sane_access(op->arg[1]) & VMMU_RWX;
+	unsigned access = sane_access(op->arg[1]);
+	gva_t gva = sane_gva(w, op->arg[0]);
+	struct hw_done done;
 
-	return hw_violation(w, mk_gpa(op->arg[0] & UINT64_C(0xfffffffffffff)),
-			    access);
+	if (hw_is_nested(w))
+		return hw_nested_violation(
+			w, mk_gpa(op->arg[0] & UINT64_C(0xfffffffffffff)),
+			access & VMMU_RWX);
+	return hw_root_fault(w, gva, access, &done) &&
+	       judge_walked(w, gva, access, &done.place);
 }
 
 static unsigned perms_of(const struct smmu_result *r)

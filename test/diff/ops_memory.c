@@ -50,13 +50,39 @@ static bool slot_is_fine(struct world *w, const struct vmmu_slot *want)
 	return !overlaps(w, want);
 }
 
+/* These bytes of the slot, before they are gone. Nested hardware is flushed
+ * then: nothing that was derived from them may be used. A table that is a TLB
+ * keeps what it derived from guest tables that lay there, as a TLB would: what
+ * was in them stays in the journal. */
+static void forget(struct world *w, const struct vmmu_slot *s, hva_t hva,
+		   uint64_t size)
+{
+	gpa_t gpa = mk_gpa(s->gpa.v + (hva.v - s->hva.v));
+
+	if (hw_is_nested(w)) {
+		history_forget(&w->history, gpa, size);
+		return;
+	}
+	for (unsigned i = 0; i < w->touched_count; i++) {
+		uint64_t at = w->touched[i] << VMMU_PAGE_SHIFT;
+		uint64_t in = at - world_offset(w, hva), word;
+
+		for (uint64_t o = 0; in < size && o < VMMU_PAGE_SIZE; o += 8) {
+			memcpy(&word, w->copy + at + o, 8);
+			if (word)
+				history_store(&w->history,
+					      mk_gpa(gpa.v + in + o), word);
+		}
+	}
+}
+
 static void slot_into_truth(struct world *w, const struct vmmu_slot *want)
 {
 	struct truth_slot *t = &w->slot[want->id];
 	bool logged = t->used && (t->slot.flags & VMMU_SLOT_LOG_DIRTY);
 
 	if (t->used && (want->size == 0 || want->gpa.v != t->slot.gpa.v))
-		history_forget(&w->history, t->slot.gpa, t->slot.size);
+		forget(w, &t->slot, t->slot.hva, t->slot.size);
 	t->used = want->size != 0;
 	t->slot = *want;
 	if (!logged) {
@@ -99,17 +125,14 @@ bool op_slot(struct world *w, const struct op *op)
 
 static void contents_lost(struct world *w, hva_t hva, uint64_t size)
 {
-	memset(w->copy + world_offset(w, hva), 0, size);
 	for (unsigned i = 0; i < WORLD_SLOTS; i++) {
 		const struct vmmu_slot *s = &w->slot[i].slot;
 
 		for (uint64_t o = 0; o < size; o += VMMU_PAGE_SIZE)
 			if (w->slot[i].used && hva.v + o - s->hva.v < s->size)
-				history_forget(
-					&w->history,
-					mk_gpa(s->gpa.v + hva.v + o - s->hva.v),
-					VMMU_PAGE_SIZE);
+				forget(w, s, mk_hva(hva.v + o), VMMU_PAGE_SIZE);
 	}
+	memset(w->copy + world_offset(w, hva), 0, size);
 }
 
 static void absent(struct world *w, hva_t hva, uint64_t size)

@@ -9,6 +9,7 @@
 
 const char *const mode_names[MODE_COUNT] = { "off", "32", "pae", "4level",
 					     "la57" };
+const char *const scheme_names[SCHEME_COUNT] = { "nested", "vtlb" };
 const char *const plant_names[PLANT_COUNT] = { "none", "drop-flush", "drop-tlb",
 					       "drop-invlpg" };
 const char *const op_names[OP_COUNT] = {
@@ -27,6 +28,7 @@ struct key {
 
 static const struct key keys[] = {
 	{ "mode", offsetof(struct world_config, mode) },
+	{ "scheme", offsetof(struct world_config, scheme) },
 	{ "nested", offsetof(struct world_config, nested) },
 	{ "leaf", offsetof(struct world_config, leaf) },
 	{ "extent", offsetof(struct world_config, extent) },

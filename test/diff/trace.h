@@ -22,6 +22,12 @@ enum guest_mode {
 	MODE_COUNT,
 };
 
+enum diff_scheme {
+	SCHEME_NESTED,
+	SCHEME_VTLB,
+	SCHEME_COUNT,
+};
+
 /* Faults planted in the harness, to see that it would be noticed. */
 enum plant {
 	PLANT_NONE,
@@ -33,8 +39,9 @@ enum plant {
 
 struct world_config {
 	uint64_t mode;	 /* enum guest_mode */
+	uint64_t scheme; /* enum diff_scheme */
 	uint64_t nested; /* enum nest_kind */
-	uint64_t leaf;	 /* highest level of nested leaves: 1..3 */
+	uint64_t leaf;	 /* highest level of leaves: 1..3 */
 	uint64_t extent; /* the host's: bytes */
 	uint64_t skew, shuffle;
 	uint64_t tables; /* limit of the library's table pages */
@@ -78,6 +85,7 @@ struct trace {
 };
 
 extern const char *const mode_names[MODE_COUNT];
+extern const char *const scheme_names[SCHEME_COUNT];
 extern const char *const plant_names[PLANT_COUNT];
 extern const char *const op_names[OP_COUNT];
 extern const unsigned op_operands[OP_COUNT];

@@ -200,13 +200,19 @@ static bool start_host(struct world *w)
 	return w->copy != MAP_FAILED;
 }
 
+static const struct vmmu_scheme *const schemes[SCHEME_COUNT] = {
+	[SCHEME_NESTED] = &vmmu_nested,
+	[SCHEME_VTLB] = &vmmu_vtlb,
+};
+
 static bool start_vm(struct world *w)
 {
 	struct vmmu_vm_config config = {
 		.host = lab_host_ops(&w->host),
 		.hw = { .nested_format = w->config.nested == NEST_NPT ? &pt_npt
 								      : &pt_ept,
-			.nested_max_leaf = (uint8_t)w->config.leaf },
+			.nested_max_leaf = (uint8_t)w->config.leaf,
+			.host_max_leaf = (uint8_t)w->config.leaf },
 		.slot_storage = w->slot_storage,
 		.slot_capacity = WORLD_SLOTS,
 		.table_limit = (uint32_t)w->config.tables,
@@ -215,7 +221,7 @@ static bool start_vm(struct world *w)
 
 	w->vm_live = vmmu_vm_init(&w->vm, &config);
 	w->cpu_live = w->vm_live &&
-		      vmmu_cpu_init(&w->cpu, &w->vm, &vmmu_nested);
+		      vmmu_cpu_init(&w->cpu, &w->vm, schemes[w->config.scheme]);
 	return w->cpu_live;
 }
 
@@ -232,7 +238,9 @@ bool world_init(struct world *w, const struct world_config *config,
 		.pse36 = config->pse36,
 		.nx = config->nx,
 		.gib_pages = config->gib,
-		.pdptes_in_memory = config->pdptes_in_memory,
+		/* Without nested paging they are registers everywhere. */
+		.pdptes_in_memory = config->pdptes_in_memory &&
+				    config->scheme == SCHEME_NESTED,
 	};
 	tlb_init(&w->tlb);
 	if (!start_host(w))

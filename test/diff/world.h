@@ -85,6 +85,9 @@ struct world {
 	unsigned absent_count;
 
 	struct tlb tlb;
+	/* Hardware's own registers, loaded with the real CR3. */
+	uint64_t pdpte[4];
+	bool pdptes_loaded;
 	struct history history;
 	struct world_counts count;
 	unsigned step;
@@ -129,16 +132,20 @@ struct place oracle_access(struct world *w, gva_t gva, unsigned access,
 			   unsigned flags, struct smmu_result *r);
 const char *where_name(enum where where);
 
-/* hw.c: one access on hardware, obeying the library. */
+/* Hardware. */
+bool hw_is_nested(const struct world *w);
+/* The registers it has while the guest runs: hw_root.c. */
+bool hw_real_regs(struct world *w, struct smmu_regs *real);
+
+/* One access on hardware, obeying the library. */
 struct hw_done {
 	struct place place;
-	bool from_tlb; /* no walk was made */
+	/* No walk of the guest's tables was made: from the TLB, or from a
+	 * table that is one. */
+	bool cached;
 };
 bool hw_access(struct world *w, gva_t gva, unsigned access, bool evict,
 	       struct hw_done *done);
-
-/* A violation that no access made; its verdict must be true all the same. */
-bool hw_violation(struct world *w, gpa_t gpa, unsigned access);
 
 /* soft.c: the same by the library's own walker and accessors, as an engine
  * does that emulates an instruction. `walk` tells of the walk. */

@@ -5,7 +5,7 @@
 
 #include <vmmu/vmmu.h>
 
-#define CONFIG_BYTES 13
+#define CONFIG_BYTES 14
 
 static const uint64_t extents[] = { 0x1000, 0x10000, VMMU_2M, 4 * VMMU_2M };
 
@@ -24,6 +24,7 @@ static void unpack_config(const uint8_t *b, struct world_config *c)
 	c->nx = b[10] & 1;
 	c->gib = b[11] & 1;
 	c->pdptes_in_memory = b[12] & 1;
+	c->scheme = b[13] % SCHEME_COUNT;
 }
 
 static bool is_of_walks(enum op_kind kind)
@@ -80,6 +81,7 @@ static void pack_config(const struct world_config *c, uint8_t *b)
 	b[10] = (uint8_t)c->nx;
 	b[11] = (uint8_t)c->gib;
 	b[12] = (uint8_t)c->pdptes_in_memory;
+	b[13] = (uint8_t)c->scheme;
 }
 
 size_t pack_trace(const struct trace *t, uint8_t *data, size_t room)

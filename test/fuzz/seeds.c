@@ -34,7 +34,9 @@ static void write_trace(const char *directory, enum guest_mode mode,
 			unsigned seed)
 {
 	static uint8_t data[16384];
-	struct gen_choice choice = { .mode = mode, .steps = STEPS };
+	struct gen_choice choice = { .mode = mode,
+				     .steps = STEPS,
+				     .scheme = seed % SCHEME_COUNT };
 	struct trace t;
 	size_t size;
 

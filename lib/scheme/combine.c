@@ -1,0 +1,168 @@
+/*
+ * Combining; see combine.h.
+ *
+ * 1. The guest's walk decides whether the fault is true. It sets A, and D for
+ *    a write, before the access can be seen (I3).
+ * 2. The slot decides whether it is MMIO, the host where the page is.
+ * 3. Granted is what all three grant, with two turns:
+ *
+ *    D      While the guest's D is clear W is withheld, so that the first
+ *           write is seen and D can be set.
+ *    WP=0   The processor runs with WP=1. A supervisor's page without W gets
+ *           W. A user's page without W gets none, until a supervisor writes:
+ *           then it is made a supervisor's page with W (and without X, if
+ *           SMEP would forbid the fetch), until a user asks again.
+ *
+ * Under WP=0 no entry can say what SMAP or a protection key asks beside such
+ * a write: SMAP looks at U, which is gone, and WP=1 makes keys bind
+ * supervisors (SDM 3A 4.6). Those writes are emulated. No known system writes
+ * so.
+ */
+#include "scheme/combine.h"
+
+/* Keys apply to the guest's pages. */
+static bool has_keys(const struct vmmu_mode *m)
+{
+	return m->pku || m->pks;
+}
+
+static bool by_user(unsigned access)
+{
+	return (access & VMMU_U) && !(access & VMMU_IMPLICIT);
+}
+
+static bool wp_is_clear(const struct vmmu_mode *m)
+{
+	return m->format && !(m->regs.cr0 & VMMU_CR0_WP);
+}
+
+/* A supervisor writes, under WP=0. */
+static bool cannot_be_said(const struct vmmu_mode *m, unsigned perms)
+{
+	if (has_keys(m))
+		return true;
+	return (m->regs.cr4 & VMMU_CR4_SMAP) && (perms & VMMU_U) &&
+	       !(perms & VMMU_W);
+}
+
+static unsigned without_wp(const struct vmmu_mode *m, unsigned perms,
+			   bool supervisor_writes)
+{
+	if (perms & VMMU_W)
+		return perms;
+	if (!(perms & VMMU_U))
+		return perms | VMMU_W;
+	if (!supervisor_writes)
+		return perms;
+	perms = (perms | VMMU_W) & ~VMMU_U;
+	if (m->regs.cr4 & VMMU_CR4_SMEP)
+		perms &= ~VMMU_X;
+	return perms;
+}
+
+static void grant(const struct vmmu_mode *m, struct combined *c,
+		  unsigned access)
+{
+	c->perms = c->walk.perms;
+	if (wp_is_clear(m))
+		c->perms = without_wp(m, c->perms,
+				      (access & VMMU_W) && !by_user(access));
+	if (!c->walk.dirty || !c->found.writable)
+		c->perms &= ~VMMU_W;
+}
+
+static void emulate(struct vmmu_cpu *cpu, gpa_t gpa, struct vmmu_answer *a)
+{
+	cpu->vm->stats.pf_emulate++;
+	a->verdict = VMMU_EMULATE;
+	a->gpa = gpa;
+}
+
+/* The walk did not end at a page. */
+static __attribute__((noinline)) void no_page(struct vmmu_cpu *cpu,
+					      const struct vmmu_fault *f,
+					      const struct vmmu_gwalk *walk,
+					      enum vmmu_gwalk_status status,
+					      struct vmmu_answer *a)
+{
+	switch (status) {
+	case VMMU_GWALK_FAULT:
+		cpu->vm->stats.pf_guest++;
+		a->verdict = VMMU_INJECT;
+		a->error_code = walk->error_code;
+		a->gva = f->gva;
+		return;
+	case VMMU_GWALK_NO_SLOT:
+	case VMMU_GWALK_READ_ONLY:
+		/* Whoever emulates walks too, and finds the same. */
+		emulate(cpu, walk->table, a);
+		return;
+	case VMMU_GWALK_NOT_NOW:
+		finding_no_backing(cpu->vm, VMMU_RESOLVE_NOT_NOW, a);
+		return;
+	case VMMU_GWALK_NON_CANONICAL:
+		finding_kill(a, "a page fault at an address that is none");
+		return;
+	default:
+		finding_no_backing(cpu->vm, VMMU_RESOLVE_NONE, a);
+	}
+}
+
+static void find_slot(struct vmmu_cpu *cpu, struct combined *c)
+{
+	c->found.gpa = c->walk.gpa.v & ~VMMU_PAGE_MASK;
+	c->found.slot = vmmu_slots_find(&cpu->vm->slots, gpa_gfn(c->walk.gpa));
+}
+
+bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
+	     struct combined *c, struct vmmu_answer *a)
+{
+	bool writes = f->access & VMMU_W;
+	enum vmmu_gwalk_status status;
+	enum vmmu_resolve r;
+
+	status = vmmu_cpu_walk(cpu, f->gva, f->access, 0, &c->walk);
+	if (status != VMMU_GWALK_OK) {
+		no_page(cpu, f, &c->walk, status, a);
+		return false;
+	}
+	find_slot(cpu, c);
+	if (!c->found.slot ||
+	    (writes && c->found.slot->flags & VMMU_SLOT_READ_ONLY)) {
+		cpu->vm->stats.pf_mmio++;
+		a->verdict = VMMU_MMIO;
+		a->gpa = c->walk.gpa;
+		return false;
+	}
+	if (writes && wp_is_clear(&cpu->mode) && !by_user(f->access) &&
+	    cannot_be_said(&cpu->mode, c->walk.perms)) {
+		emulate(cpu, c->walk.gpa, a);
+		return false;
+	}
+	r = finding_look_up(cpu->vm, &c->found, writes);
+	if (r != VMMU_RESOLVE_OK)
+		finding_no_backing(cpu->vm, r, a);
+	else if (writes && !c->found.writable)
+		finding_kill(a,
+			     "the host answered a write with read-only memory");
+	else
+		grant(&cpu->mode, c, f->access);
+	return a->verdict == VMMU_RESUME;
+}
+
+bool combine_quietly(struct vmmu_cpu *cpu, gva_t gva, struct combined *c)
+{
+	/* A supervisor's read with AC is what least pages refuse. */
+	const unsigned access = VMMU_R | VMMU_AC;
+
+	if (vmmu_cpu_walk(cpu, gva, access,
+			  VMMU_GWALK_PEEK | VMMU_GWALK_SETTLED,
+			  &c->walk) != VMMU_GWALK_OK)
+		return false;
+	find_slot(cpu, c);
+	if (!c->found.slot ||
+	    finding_look_up(cpu->vm, &c->found, false) != VMMU_RESOLVE_OK)
+		return false;
+	grant(&cpu->mode, c, access);
+	return true;
+}

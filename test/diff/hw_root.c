@@ -1,0 +1,220 @@
+/*
+ * Hardware that walks the table at cpu->root, with the registers that the
+ * library says the processor must have: the same software MMU, over machine
+ * memory. It knows neither the guest's tables nor its registers.
+ *
+ * Its TLB is flushed when the library asks and at no other time; so a flush
+ * that the guest asked for and the library forgot to pass on is found.
+ */
+#include "hw.h"
+
+#include <string.h>
+
+#include "lab/smmu_regs.h"
+
+/* 1. The machine, as the software MMU sees it: its gpa is our hpa. */
+
+static enum smmu_mem_status load(void *ctx, gpa_t gpa, unsigned size,
+				 uint64_t *value)
+{
+	struct lab_machine machine = hw_machine(ctx);
+
+	return machine.load(ctx, mk_hpa(gpa.v), size, value) ? SMMU_MEM_OK
+							     : SMMU_MEM_NONE;
+}
+
+static enum smmu_mem_status swap(void *ctx, gpa_t gpa, unsigned size,
+				 uint64_t old, uint64_t now)
+{
+	struct lab_machine machine = hw_machine(ctx);
+
+	return machine.swap(ctx, mk_hpa(gpa.v), size, old, now) ? SMMU_MEM_OK
+								: SMMU_MEM_NONE;
+}
+
+/* Legacy modes have CR3 of 32 bits; PAE's PDPTEs are read when it is loaded,
+ * which is when the table's format changes. */
+static bool load_pdptes(struct world *w, struct smmu_regs *real)
+{
+	bool legacy = !(real->efer & SMMU_EFER_LMA);
+
+	if (!legacy) {
+		w->pdptes_loaded = false;
+		return true;
+	}
+	if (real->cr3 >> 32)
+		return world_fail(w, "CR3 %llx has more than 32 bits",
+				  (unsigned long long)real->cr3);
+	for (unsigned i = 0; i < 4 && !w->pdptes_loaded; i++)
+		load(w, mk_gpa(real->cr3 + i * 8), 8, &w->pdpte[i]);
+	w->pdptes_loaded = true;
+	memcpy(real->pdpte, w->pdpte, sizeof(w->pdpte));
+	return true;
+}
+
+bool hw_real_regs(struct world *w, struct smmu_regs *real)
+{
+	struct vmmu_regs regs;
+
+	vmmu_cpu_real_regs(&w->cpu, &regs);
+	*real = (struct smmu_regs){ .cr0 = regs.cr0,
+				    .cr3 = regs.cr3,
+				    .cr4 = regs.cr4,
+				    .efer = regs.efer,
+				    .pkru = regs.pkru,
+				    .pkrs = regs.pkrs,
+				    .maxphyaddr = 46,
+				    .has_nx = true,
+				    .has_1g = true };
+	return load_pdptes(w, real);
+}
+
+/* 2. Obeying. */
+
+/* Where the guest's access would go now: only to tell what may be dirty. */
+static void note_write(struct world *w, gva_t gva, unsigned access)
+{
+	struct smmu_mem mem = truth_mem(w);
+	struct smmu_result r;
+
+	if (!(access & VMMU_W))
+		return;
+	smmu_access(&w->sregs, &mem, gva, access, 0, &r);
+	if (r.outcome == SMMU_OK)
+		truth_may(w, r.gpa);
+}
+
+static bool obey(struct world *w, gva_t gva, unsigned access, uint32_t error,
+		 struct hw_done *done, bool *again)
+{
+	const struct vmmu_fault fault = { .gva = gva,
+					  .access = access,
+					  .error_code = error };
+	struct vmmu_answer a = { .verdict = VMMU_KILL };
+
+	w->count.violations++;
+	done->cached = false;
+	*again = false;
+	note_write(w, gva, access);
+	vmmu_cpu_fault(&w->cpu, &fault, &a);
+	switch (a.verdict) {
+	case VMMU_RETRY:
+		if (!w->absent_count)
+			return world_fail(w, "RETRY, but all backing is there");
+		world_backing_arrives(w);
+		*again = true;
+		return true;
+	case VMMU_RESUME:
+		*again = true;
+		return true;
+	case VMMU_MMIO:
+		done->place = (struct place){ .where = AT_MMIO, .gpa = a.gpa };
+		return true;
+	case VMMU_EMULATE:
+		return hw_emulate(w, gva, access, done);
+	case VMMU_INJECT:
+		if (a.gva.v != gva.v)
+			return world_fail(w, "CR2 %llx, should be %llx",
+					  (unsigned long long)a.gva.v,
+					  (unsigned long long)gva.v);
+		done->place = (struct place){ .where = AT_FAULT,
+					      .error = a.error_code };
+		return true;
+	case VMMU_KILL:
+		break;
+	}
+	return world_fail(w, "killed: %s", a.reason ? a.reason : "no reason");
+}
+
+/* 3. Walking. */
+
+static void into_tlb(struct world *w, const struct smmu_regs *real, gva_t gva,
+		     const struct smmu_result *r)
+{
+	const struct tlb_entry e = { .page = gva.v,
+				     .page_shift = r->page_shift,
+				     .rights = *r,
+				     .nested_write = true,
+				     .nested_exec = true,
+				     .hpa = mk_hpa(r->gpa.v) };
+
+	tlb_fill(&w->tlb, real, &e);
+}
+
+/* One walk; `fresh`: the library was asked before, in this access. */
+static bool walk(struct world *w, gva_t gva, unsigned access, bool fresh,
+		 struct hw_done *done, bool *again)
+{
+	struct smmu_mem mem = { .load = load, .swap = swap, .ctx = w };
+	struct smmu_regs real;
+	struct smmu_result r;
+
+	*again = false;
+	if (!hw_real_regs(w, &real))
+		return false;
+	smmu_access(&real, &mem, gva, access, SMMU_UPDATE, &r);
+	switch (r.outcome) {
+	case SMMU_OK:
+		into_tlb(w, &real, gva, &r);
+		done->cached = !fresh;
+		done->place = (struct place){ .where = AT_MEMORY,
+					      .hpa = mk_hpa(r.gpa.v) };
+		return true;
+	case SMMU_NON_CANONICAL:
+		done->place.where = AT_GP;
+		return true;
+	case SMMU_FAULT:
+		/* SDM 3A 4.10.4.1: a page fault drops what was cached. */
+		tlb_invlpg(&w->tlb, &real, gva);
+		if (r.error & VMMU_PF_RSVD)
+			return world_fail(w, "reserved bits in our table");
+		return obey(w, gva, access, r.error, done, again);
+	case SMMU_STOPPED:
+		break;
+	}
+	return world_fail(w, "our tables lead nowhere for gva %llx",
+			  (unsigned long long)gva.v);
+}
+
+static bool go_on(struct world *w, gva_t gva, unsigned access, bool fresh,
+		  struct hw_done *done)
+{
+	bool again = true;
+
+	for (unsigned i = 0; i < HW_ROUNDS_MAX && again; i++) {
+		if (!walk(w, gva, access, fresh, done, &again))
+			return false;
+		fresh = true;
+	}
+	if (again)
+		return world_fail(w, "gva %llx: resumed %u times, no progress",
+				  (unsigned long long)gva.v, HW_ROUNDS_MAX);
+	return true;
+}
+
+bool hw_root_access(struct world *w, gva_t gva, unsigned access, bool evict,
+		    struct hw_done *done)
+{
+	struct smmu_regs real;
+
+	if (!hw_real_regs(w, &real))
+		return false;
+	if (evict)
+		tlb_invlpg(&w->tlb, &real, gva);
+	else if (hw_from_tlb(w, &real, gva, access, done))
+		return true;
+	return go_on(w, gva, access, false, done);
+}
+
+bool hw_root_fault(struct world *w, gva_t gva, unsigned access,
+		   struct hw_done *done)
+{
+	bool again;
+
+	memset(done, 0, sizeof(*done));
+	if (!vmmu_mode_canonical(&w->cpu.mode, gva))
+		return hw_root_access(w, gva, access, true, done);
+	if (!obey(w, gva, access, VMMU_PF_P, done, &again))
+		return false;
+	return !again || go_on(w, gva, access, true, done);
+}
