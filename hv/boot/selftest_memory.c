@@ -107,7 +107,7 @@ static bool space_gives_and_takes_back(void)
 	       space_writes_reach_memory(mk_hva(hva.v + VMMU_PAGE_SIZE));
 	space_unreserve(hva);
 	return good && space_given() == held &&
-	       frames_free() + paging_table_pages() <= frames &&
+	       frames_free() + paging_table_pages() == frames &&
 	       frames_check() == NULL;
 }
 

@@ -164,7 +164,7 @@ uint64_t paging_address(const struct pt_visit *v)
 
 uint32_t paging_table_pages(void)
 {
-	return pool.used;
+	return pool.used + pool.spare;
 }
 
 /* Writable or executable memory of the image's that is seen elsewhere would

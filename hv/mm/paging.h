@@ -44,7 +44,7 @@ uint64_t paging_address(const struct pt_visit *v);
 /* The number of the first invariant that does not hold, or 0. */
 unsigned paging_check(void);
 
-/* The table pages in use. */
+/* The table pages that are held: in use, or kept for the next table. */
 uint32_t paging_table_pages(void);
 
 /* Machine memory in the direct map: RAM, but not the image. */

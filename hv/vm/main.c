@@ -76,6 +76,23 @@ static const char *load(struct vm *vm, const struct config *config,
 	return NULL;
 }
 
+/* Frames that are neither free nor in our own page tables. */
+static uint64_t frames_used(void)
+{
+	return frames_total() - frames_free() - paging_table_pages();
+}
+
+/* A VM that is gone has left nothing behind. */
+static void end(struct vm *vm)
+{
+	uint64_t kept;
+
+	vm_destroy(vm);
+	kept = frames_used() - vm->frames_before;
+	if (kept)
+		say("%ld frames of the VM did not come back", (long)kept);
+}
+
 static const char *prepare(struct vm *vm, struct config *config,
 			   const struct boot_info *boot, char *why, size_t size)
 {
@@ -97,6 +114,7 @@ static const char *prepare(struct vm *vm, struct config *config,
 		return "there is no memory to start the engine";
 	if (config->memory / VMMU_PAGE_SIZE > frames_free())
 		return "this machine has not that much memory for a guest";
+	vm->frames_before = frames_used();
 	wrong = vm_create(vm, config, engine);
 	return wrong ? wrong : load(vm, config, boot);
 }
@@ -118,6 +136,6 @@ uint32_t vm_main(const struct boot_info *boot)
 	say("%s", vm->sentence);
 	vm_report(vm, config);
 	if (vm->engine)
-		vm_destroy(vm);
+		end(vm);
 	return 0;
 }

@@ -233,8 +233,10 @@ static const char *make_vcpu(struct vm *vm, unsigned id)
 	vm->cpus = id + 1;
 	if (!vm->engine->vcpu_init(v))
 		return "there is no memory for a vCPU's control block";
-	if (!vmmu_cpu_init(&v->mmu, &vm->mmu, vm->scheme))
+	if (!vmmu_cpu_init(&v->mmu, &vm->mmu, vm->scheme)) {
+		v->mmu.vm = NULL; /* nothing to take apart */
 		return "there is no table memory for a vCPU";
+	}
 	msr_init(&v->msrs, &vm->cpuid);
 	return NULL;
 }

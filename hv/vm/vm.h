@@ -85,11 +85,12 @@ struct vm {
 	struct vmmu_features features;
 	struct vcpu *vcpu[BOARD_CPUS_MAX];
 	unsigned cpus;
-	uint64_t tsc_offset;  /* guest TSC = host TSC + this */
-	uint64_t timer_armed; /* guest TSC at which the host's timer is set */
-	int console_byte;     /* read, not yet in the UART; -1: none */
-	uint64_t memory;      /* bytes the guest was promised */
-	hva_t hva;	      /* of gpa 0 */
+	uint64_t tsc_offset;	/* guest TSC = host TSC + this */
+	uint64_t timer_armed;	/* guest TSC at which the host's timer is set */
+	int console_byte;	/* read, not yet in the UART; -1: none */
+	uint64_t memory;	/* bytes the guest was promised */
+	uint64_t frames_before; /* in use before the VM was made */
+	hva_t hva;		/* of gpa 0 */
 	const struct vmmu_scheme *scheme;
 	enum vm_end end;
 	uint32_t end_code;

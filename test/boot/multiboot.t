@@ -5,12 +5,22 @@
 # memory answers, and knows no unknown MSR), the bare run is left out.
 . "$(dirname "$0")/tap.sh"
 
-# run SCHEME GUEST [APPEND]
+# run SCHEME GUEST [APPEND [OPTION...]]
 run() {
-	vmmu run --mmu "$1" --icount --memory 64M --timeout 60 \
-		--kernel "$BUILD/guest/$2.elf" --append "${3:-}" \
-		--stats "$scratch/stats"
-	label="$1 $2${3:+ $3}"
+	label="$*"
+	local scheme=$1 guest=$2 append=${3:-}
+	shift $(($# < 3 ? $# : 3))
+	: >"$scratch/log"
+	vmmu run --mmu "$scheme" --icount --memory 64M --timeout 60 \
+		--kernel "$BUILD/guest/$guest.elf" --append "$append" \
+		--stats "$scratch/stats" --log "$scratch/log" "$@"
+	[ "$scheme" = none ] || ok "$label: all frames came back" came_back
+}
+
+# The hypervisor's last words: how the guest ended, and no frame is missing.
+came_back() {
+	cat "$scratch/log"
+	[ -s "$scratch/log" ] && ! grep "did not come back" "$scratch/log"
 }
 
 # ends STATUS HOW CODE
@@ -85,6 +95,24 @@ ends 1 exit 0
 run nested regs strict=1
 ends 1 exit 0
 ok "$label: nothing failed" no_failed_line
+
+# As much memory as the machine has: refused, or there to the last page.
+run nested touch
+ends 1 exit 0
+free=$(sed -n 's/^vmmu: \([0-9]*\) MiB free.*/\1/p' "$scratch/log")
+run nested touch order=1 --set "memory=$((free << 20))"
+ends 1 exit 0
+run nested touch "" --set "memory=$(((free + 1) << 20))"
+ends 4 refused
+run nested touch order=1 --set table-memory=64 --set fault-around=4
+ends 1 exit 0
+run nested hello "" --memory 5G
+ends 1 exit 0
+
+# Refused when the VM is half made.
+truncate -s 20M "$scratch/module"
+run nested hello "" --memory 16M --initrd "$scratch/module"
+ends 4 refused
 
 for guest in unmapped msrports; do
 	run nested $guest
