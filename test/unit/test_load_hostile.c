@@ -237,6 +237,59 @@ static void notes(void **state)
 	}
 }
 
+/* The notes' segment ends inside the PVH note, or in the padding before it;
+ * the file goes on. */
+static void notes_end_early(void **state)
+{
+	(void)state;
+	for (unsigned size = 0; size < 28 + 16 + 8; size++) {
+		image_linux(&m, true);
+		image_segment(&m, 2, PT_NOTE, IMAGE_NOTES, 0, size, 0);
+		assert_non_null(strstr(load_rig_load(&r, m.byte, m.size),
+				       "no PVH entry"));
+	}
+	image_linux(&m, true); /* ... and the file does not go on */
+	memcpy(m.byte + 0x1000, m.byte + IMAGE_NOTES, 25);
+	m.size = 0x1000 + 25;
+	image_segment(&m, 2, PT_NOTE, 0x1000, 0, 25, 0);
+	assert_non_null(strstr(load_rig_load(&r, m.byte, m.size), "no PVH"));
+	image_linux(&m, true);
+	image_put32(&m, IMAGE_NOTES + 28, 3); /* "Xen" without its NUL */
+	assert_non_null(strstr(load_rig_load(&r, m.byte, m.size), "no PVH"));
+	/* an entry that 32 bits do not reach, though memory is there */
+	image_linux(&m, true);
+	image_segment(&m, 1, PT_LOAD, IMAGE_DATA, RIG_HIGH, 64, 64);
+	assert_null(load_rig_load(&r, m.byte, m.size));
+	memcpy(m.byte + IMAGE_NOTES + 28 + 16, &(uint64_t){ RIG_HIGH + 8 }, 8);
+	assert_non_null(
+		strstr(load_rig_load(&r, m.byte, m.size), "PVH entry is not"));
+}
+
+/* As many program headers as are looked at, and one more. */
+static void many_segments(void **state)
+{
+	const size_t table = 0x1000, entry = sizeof(Elf64_Phdr);
+	Elf64_Ehdr e;
+
+	(void)state;
+	image_linux(&m, true);
+	memset(m.byte + table, 0, (LOAD_SEGMENTS + 1) * entry);
+	memcpy(m.byte + table + (LOAD_SEGMENTS - 4) * entry, m.byte + sizeof(e),
+	       4 * entry);
+	memcpy(&e, m.byte, sizeof(e));
+	e.e_phoff = table;
+	for (unsigned n = 0; n < 2; n++) {
+		e.e_phnum = (uint16_t)(LOAD_SEGMENTS + n);
+		memcpy(m.byte, &e, sizeof(e));
+		m.size = table + e.e_phnum * entry;
+		if (n)
+			assert_non_null(load_rig_load(&r, m.byte, m.size));
+		else
+			survives(LINUX64, "segments", table, 0);
+	}
+	assert_int_equal(loaded, 1);
+}
+
 static void not_a_program_for_x86(void **state)
 {
 	static const struct {
@@ -330,6 +383,7 @@ int main(void)
 		TEST(cut_at_every_byte),     TEST(extremes_at_every_byte),
 		TEST(bent_at_random),	     TEST(segments),
 		TEST(segments_of_64_bits),   TEST(notes),
+		TEST(notes_end_early),	     TEST(many_segments),
 		TEST(not_a_program_for_x86), TEST(kludge),
 		TEST(host_gives_no_memory),
 	};
