@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "insn/emulate.h"
+#include "vm/event.h"
 #include "vm/insn_glue.h"
 #include "vm/vm.h"
 
@@ -22,19 +23,44 @@
 #define KVM_ENOSYS  1000
 #define KVM_EPERM   1
 
+static void exit_shutdown(struct vcpu *v)
+{
+	vm_stop(v->vm, VM_TRIPLE_FAULT,
+		"the guest triple-faulted at rip 0x%llx",
+		(unsigned long long)v->rip);
+}
+
+/* An event whose delivery made the exit is still in v->event. */
+static void raise(struct vcpu *v, struct event e)
+{
+	switch (event_outcome(&v->event, e.vector)) {
+	case EVENT_SECOND:
+		break;
+	case EVENT_DOUBLE:
+		e.vector = VECTOR_DF;
+		e.has_error = true;
+		e.error = 0;
+		break;
+	case EVENT_SHUTDOWN:
+		exit_shutdown(v);
+		return;
+	}
+	v->event = e;
+}
+
 void vcpu_raise(struct vcpu *v, uint8_t vector)
 {
-	v->event = (struct event){ .type = EVENT_EXCEPTION, .vector = vector };
+	raise(v, (struct event){ .type = EVENT_EXCEPTION, .vector = vector });
 }
 
 void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error)
 {
-	v->event = (struct event){
-		.type = EVENT_EXCEPTION,
-		.vector = vector,
-		.has_error = true,
-		.error = error,
-	};
+	raise(v, (struct event){
+			 .type = EVENT_EXCEPTION,
+			 .vector = vector,
+			 .has_error = true,
+			 .error = error,
+		 });
 }
 
 void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error)
@@ -93,7 +119,7 @@ static inline bool insn_end(struct vcpu *v, enum insn_exit what, uint64_t *next)
 		length = insn_length(what, bytes, sizeof(bytes),
 				     (enum insn_bits)v->look.bits);
 	}
-	if (!length)
+	if (!length && v->event.type == EVENT_NONE)
 		length = length_slow(v, what);
 	*next = v->rip + length;
 	if (v->look.bits != INSN_64)
@@ -396,7 +422,7 @@ static void exit_cache(struct vcpu *v)
 	uint64_t next;
 
 	if (insn_end(v, INSN_EXIT_WBINVD, &next) ||
-	    insn_end(v, INSN_EXIT_INVD, &next))
+	    (v->event.type == EVENT_NONE && insn_end(v, INSN_EXIT_INVD, &next)))
 		vcpu_advance(v, next);
 }
 
@@ -433,13 +459,6 @@ static void exit_undefined(struct vcpu *v)
 static void exit_pmc(struct vcpu *v)
 {
 	vcpu_raise_error(v, VECTOR_GP, 0);
-}
-
-static void exit_shutdown(struct vcpu *v)
-{
-	vm_stop(v->vm, VM_TRIPLE_FAULT,
-		"the guest triple-faulted at rip 0x%llx",
-		(unsigned long long)v->rip);
 }
 
 static void exit_task_switch(struct vcpu *v)
