@@ -1,7 +1,6 @@
 /*
  * Hardware that walks the table at cpu->root, with the registers that the
- * library says the processor must have: the same software MMU, over machine
- * memory. It knows neither the guest's tables nor its registers.
+ * library says the processor must have: lab/rootwalk.h.
  *
  * Its TLB is flushed when the library asks and at no other time; so a flush
  * that the guest asked for and the library forgot to pass on is found.
@@ -10,66 +9,17 @@
 
 #include <string.h>
 
-#include "lab/smmu_regs.h"
-
-/* 1. The machine, as the software MMU sees it: its gpa is our hpa. */
-
-static enum smmu_mem_status load(void *ctx, gpa_t gpa, unsigned size,
-				 uint64_t *value)
+static bool real_regs(struct world *w, struct smmu_regs *real)
 {
-	struct lab_machine machine = hw_machine(ctx);
-
-	return machine.load(ctx, mk_hpa(gpa.v), size, value) ? SMMU_MEM_OK
-							     : SMMU_MEM_NONE;
-}
-
-static enum smmu_mem_status swap(void *ctx, gpa_t gpa, unsigned size,
-				 uint64_t old, uint64_t now)
-{
-	struct lab_machine machine = hw_machine(ctx);
-
-	return machine.swap(ctx, mk_hpa(gpa.v), size, old, now) ? SMMU_MEM_OK
-								: SMMU_MEM_NONE;
-}
-
-/* Legacy modes have CR3 of 32 bits; PAE's PDPTEs are read when it is loaded,
- * which is when the table's format changes. */
-static bool load_pdptes(struct world *w, struct smmu_regs *real)
-{
-	bool legacy = !(real->efer & SMMU_EFER_LMA);
-
-	if (!legacy) {
-		w->pdptes_loaded = false;
+	w->root.cpu = &w->cpu;
+	w->root.host = &w->host;
+	if (rootwalk_regs(&w->root, real))
 		return true;
-	}
-	if (real->cr3 >> 32)
-		return world_fail(w, "CR3 %llx has more than 32 bits",
-				  (unsigned long long)real->cr3);
-	for (unsigned i = 0; i < 4 && !w->pdptes_loaded; i++)
-		load(w, mk_gpa(real->cr3 + i * 8), 8, &w->pdpte[i]);
-	w->pdptes_loaded = true;
-	memcpy(real->pdpte, w->pdpte, sizeof(w->pdpte));
-	return true;
+	return world_fail(w, "CR3 %llx does not fit the mode",
+			  (unsigned long long)real->cr3);
 }
 
-bool hw_real_regs(struct world *w, struct smmu_regs *real)
-{
-	struct vmmu_regs regs;
-
-	vmmu_cpu_real_regs(&w->cpu, &regs);
-	*real = (struct smmu_regs){ .cr0 = regs.cr0,
-				    .cr3 = regs.cr3,
-				    .cr4 = regs.cr4,
-				    .efer = regs.efer,
-				    .pkru = regs.pkru,
-				    .pkrs = regs.pkrs,
-				    .maxphyaddr = 46,
-				    .has_nx = true,
-				    .has_1g = true };
-	return load_pdptes(w, real);
-}
-
-/* 2. Obeying. */
+/* 1. Obeying. */
 
 /* Where the guest's access would go now: only to tell what may be dirty. */
 static void note_write(struct world *w, gva_t gva, unsigned access)
@@ -126,7 +76,7 @@ static bool obey(struct world *w, gva_t gva, unsigned access, uint32_t error,
 	return world_fail(w, "killed: %s", a.reason ? a.reason : "no reason");
 }
 
-/* 3. Walking. */
+/* 2. Walking. */
 
 static void into_tlb(struct world *w, const struct smmu_regs *real, gva_t gva,
 		     const struct smmu_result *r)
@@ -145,14 +95,13 @@ static void into_tlb(struct world *w, const struct smmu_regs *real, gva_t gva,
 static bool walk(struct world *w, gva_t gva, unsigned access, bool fresh,
 		 struct hw_done *done, bool *again)
 {
-	struct smmu_mem mem = { .load = load, .swap = swap, .ctx = w };
 	struct smmu_regs real;
 	struct smmu_result r;
 
 	*again = false;
-	if (!hw_real_regs(w, &real))
+	if (!real_regs(w, &real))
 		return false;
-	smmu_access(&real, &mem, gva, access, SMMU_UPDATE, &r);
+	rootwalk_access(&w->root, &real, gva, access, &r);
 	switch (r.outcome) {
 	case SMMU_OK:
 		into_tlb(w, &real, gva, &r);
@@ -197,7 +146,7 @@ bool hw_root_access(struct world *w, gva_t gva, unsigned access, bool evict,
 {
 	struct smmu_regs real;
 
-	if (!hw_real_regs(w, &real))
+	if (!real_regs(w, &real))
 		return false;
 	if (evict)
 		tlb_invlpg(&w->tlb, &real, gva);

@@ -19,6 +19,7 @@
 
 #include "lab/history.h"
 #include "lab/host.h"
+#include "lab/rootwalk.h"
 #include "lab/smmu.h"
 #include "lab/tlb.h"
 #include "lab/twodim.h"
@@ -85,9 +86,7 @@ struct world {
 	unsigned absent_count;
 
 	struct tlb tlb;
-	/* Hardware's own registers, loaded with the real CR3. */
-	uint64_t pdpte[4];
-	bool pdptes_loaded;
+	struct rootwalk root;
 	struct history history;
 	struct world_counts count;
 	unsigned step;
@@ -134,8 +133,6 @@ const char *where_name(enum where where);
 
 /* Hardware. */
 bool hw_is_nested(const struct world *w);
-/* The registers it has while the guest runs: hw_root.c. */
-bool hw_real_regs(struct world *w, struct smmu_regs *real);
 
 /* One access on hardware, obeying the library. */
 struct hw_done {
