@@ -17,7 +17,6 @@
 #include "vm/vm.h"
 
 #define MSR_VM_HSAVE 0xc0010117u
-#define EFER_SVME    (UINT64_C(1) << 12)
 #define IOPM_ORDER   2 /* 12 KiB, in a block of 16 */
 #define MSRPM_ORDER  1
 

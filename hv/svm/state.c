@@ -4,8 +4,7 @@
 #include "svm/svm.h"
 #include "vm/vm.h"
 
-#define EFER_SVME (UINT64_C(1) << 12)
-#define EFER_LMA  (UINT64_C(1) << 10)
+#define EFER_LMA (UINT64_C(1) << 10)
 
 static struct vmcb *vmcb_of(struct vcpu *v)
 {
@@ -51,35 +50,12 @@ static inline void guest_paging(struct vcpu *v, struct vmmu_regs *r)
 	r->pat = c->g_pat;
 }
 
-/*
- * What the hardware runs with under a scheme of software. Paging is always on,
- * also for a guest that has it off (in real mode that is paged real mode, APM
- * 2 15.19); WP is set, so that no supervisor writes past our table; the table
- * is PAE outside long mode, and NX may be used in it.
- */
-static void load_software(struct svm_vcpu *s)
-{
-	const struct vmmu_regs *g = &s->guest;
-	struct vmcb *c = s->vmcb;
-
-	c->cr0 = g->cr0 | VMMU_CR0_PG | VMMU_CR0_WP;
-	c->cr4 = (g->cr4 & ~VMMU_CR4_PCIDE) | VMMU_CR4_PAE;
-	c->efer = (g->efer & ~(VMMU_EFER_LME | VMMU_EFER_LMA)) | VMMU_EFER_NXE |
-		  EFER_SVME;
-	/* The identity table of a guest without paging is open to both rings.
-	 */
-	if (!(g->cr0 & VMMU_CR0_PG))
-		c->cr4 &= ~(VMMU_CR4_SMEP | VMMU_CR4_SMAP | VMMU_CR4_PKE);
-	if (g->efer & VMMU_EFER_LMA)
-		c->efer |= VMMU_EFER_LME | VMMU_EFER_LMA;
-}
-
 void svm_set_paging(struct vcpu *v, const struct vmmu_regs *regs)
 {
 	struct svm_vcpu *s = v->engine_state;
 
 	s->guest = *regs;
-	load_software(s);
+	s->stale = true;
 }
 
 void svm_get_sregs(struct vcpu *v, struct sregs *s)
@@ -118,7 +94,6 @@ void svm_set_sregs(struct vcpu *v, const struct sregs *s)
 		state->guest.cr3 = s->cr3;
 		state->guest.cr4 = s->cr4;
 		state->guest.efer = s->efer;
-		load_software(state);
 	} else {
 		c->cr0 = s->cr0;
 		c->cr3 = s->cr3;
@@ -175,6 +150,11 @@ bool svm_look(struct vcpu *v, struct look *look)
 	r->efer = efer;
 	r->pat = c->g_pat;
 	return true;
+}
+
+void svm_set_cr2(struct vcpu *v, uint64_t cr2)
+{
+	vmcb_of(v)->cr2 = cr2;
 }
 
 void svm_set_efer(struct vcpu *v, uint64_t efer)

@@ -53,6 +53,7 @@ static void svm_hardware(struct vmmu_hw *hw)
 
 	hw->nested_format = &pt_npt;
 	hw->nested_max_leaf = gib_pages ? 3 : 2;
+	hw->host_max_leaf = gib_pages ? 3 : 2;
 }
 
 /* 2. A vCPU's VMCB. */
@@ -290,6 +291,20 @@ static void event_back(const struct vmcb *c, struct event *e)
 	e->error = c->exit_int_error;
 }
 
+/* What makes the processor walk the scheme's table and report all that the
+ * guest's registers would treat otherwise. */
+static void load_software(struct vcpu *v, struct svm_vcpu *s)
+{
+	struct vmcb *c = s->vmcb;
+	struct vmmu_regs real;
+
+	vmmu_cpu_real_regs(&v->mmu, &real);
+	c->cr0 = real.cr0;
+	c->cr3 = real.cr3;
+	c->cr4 = real.cr4;
+	c->efer = real.efer | EFER_SVME;
+}
+
 /* With other tables under the guest, or with cached translations that must
  * not be used. A root never changes without a flush (seam 2). */
 static void start_afresh(struct vcpu *v, struct svm_vcpu *s)
@@ -298,7 +313,7 @@ static void start_afresh(struct vcpu *v, struct svm_vcpu *s)
 
 	svm_asid_renew(s);
 	if (s->software)
-		c->cr3 = v->mmu.root.v;
+		load_software(v, s);
 	else
 		c->nested_cr3 = v->mmu.root.v;
 	c->tlb_control = 0;
@@ -353,6 +368,7 @@ const struct engine engine_svm = {
 	.set_sregs = svm_set_sregs,
 	.look = svm_look,
 	.set_paging = svm_set_paging,
+	.set_cr2 = svm_set_cr2,
 	.set_efer = svm_set_efer,
 	.set_pat = svm_set_pat,
 };

@@ -42,6 +42,8 @@
 #define SVM_I_XSETBV	  (1u << 13)
 #define SVM_I_RDPRU	  (1u << 14)
 
+#define EFER_SVME (UINT64_C(1) << 12)
+
 #define SVM_TLB_FLUSH_ALL 1u
 
 /* int_ctl */

@@ -14,6 +14,7 @@
 
 #define VECTOR_DB 1
 #define VECTOR_UD 6
+#define VECTOR_DF 8
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 #define VECTOR_MC 18
@@ -30,10 +31,17 @@ static void exit_shutdown(struct vcpu *v)
 		(unsigned long long)v->rip);
 }
 
-/* An event whose delivery made the exit is still in v->event. */
+/* An event whose delivery made the exit is still in v->event, unless what is
+ * there is of this exit's own making. An interrupt comes after the exception
+ * that has overtaken it. */
 static void raise(struct vcpu *v, struct event e)
 {
-	switch (event_outcome(&v->event, e.vector)) {
+	struct event first = { .type = EVENT_NONE };
+
+	if (!v->raised)
+		first = v->event;
+	v->raised = true;
+	switch (event_outcome(&first, e.vector)) {
 	case EVENT_SECOND:
 		break;
 	case EVENT_DOUBLE:
@@ -45,6 +53,8 @@ static void raise(struct vcpu *v, struct event e)
 		exit_shutdown(v);
 		return;
 	}
+	if (first.type == EVENT_INTERRUPT || first.type == EVENT_NMI)
+		v->held = first;
 	v->event = e;
 }
 
@@ -65,11 +75,7 @@ void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error)
 
 void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error)
 {
-	struct sregs s;
-
-	v->vm->engine->get_sregs(v, &s);
-	s.cr2 = gva.v;
-	v->vm->engine->set_sregs(v, &s);
+	v->vm->engine->set_cr2(v, gva.v);
 	vcpu_raise_error(v, VECTOR_PF, error);
 }
 

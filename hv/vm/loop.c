@@ -104,10 +104,25 @@ static void end_nmi(struct vcpu *v)
 	v->nmi_masked = false;
 }
 
+/* It has been taken from its controller already, so it comes first. */
+static void deliver_held(struct vcpu *v)
+{
+	if (can_interrupt(v)) {
+		v->event = v->held;
+		v->held.type = EVENT_NONE;
+		v->halted = false;
+	}
+	want_window(v, true);
+}
+
 static void deliver_pending(struct vcpu *v)
 {
 	struct board *board = &v->vm->board;
 
+	if (v->held.type != EVENT_NONE) {
+		deliver_held(v);
+		return;
+	}
 	if (board_nmi(board, v->id))
 		deliver_nmi(v);
 	if (board_pending(board, v->id) < 0) {
@@ -125,7 +140,8 @@ static void deliver_pending(struct vcpu *v)
 
 static inline void deliver(struct vcpu *v)
 {
-	if (v->window || !board_quiet(&v->vm->board, v->id))
+	if (v->window || v->held.type != EVENT_NONE ||
+	    !board_quiet(&v->vm->board, v->id))
 		deliver_pending(v);
 }
 
@@ -158,6 +174,7 @@ static void step(struct vcpu *v)
 		wait(v);
 		return;
 	}
+	v->raised = false;
 	v->looked = false;
 	vm->engine->run(v);
 	v->exits[v->exit.kind]++;

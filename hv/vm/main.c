@@ -11,7 +11,7 @@
 #include "vm/vm.h"
 
 static const struct engine *const engines[] = { &engine_svm };
-static const struct vmmu_scheme *const schemes[] = { &vmmu_nested };
+static const struct vmmu_scheme *const schemes[] = { &vmmu_nested, &vmmu_vtlb };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -104,7 +104,7 @@ static const char *prepare(struct vm *vm, struct config *config,
 		return wrong;
 	vm->scheme = find_scheme(config->mmu);
 	if (!vm->scheme)
-		return "there is no such scheme: mmu= takes nested";
+		return "there is no such scheme: mmu= takes nested or vtlb";
 	if (config->cpus > 1)
 		return "cpus= takes 1: several vCPUs are not offered yet";
 	engine = find_engine(&wrong);

@@ -80,6 +80,8 @@ static void report_memory(const struct vm *vm)
 
 	if (vm->scheme->table)
 		t = vm->scheme->table(&vm->mmu);
+	if (vm->scheme->cpu_table)
+		t = vm->scheme->cpu_table(&vm->vcpu[0]->mmu);
 	for (unsigned level = 1; t && level <= 3; level++)
 		leaves[level] = t->leaves[level];
 	report_print(",\"memory\":{\"violations\":%llu,\"pf_fixed\":%llu,"

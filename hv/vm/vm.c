@@ -267,6 +267,7 @@ void vcpu_start(struct vcpu *v, const struct load_entry *entry)
 	v->rip = entry->eip;
 	v->rflags = 2;
 	fpu_reset();
+	vcpu_sync_mode(v);
 }
 
 const char *vm_create(struct vm *vm, const struct config *config,

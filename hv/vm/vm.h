@@ -50,8 +50,10 @@ struct vcpu {
 	bool in_iret;	 /* that IRET is next, at iret_rip */
 	uint64_t iret_rip;
 	struct event event;
-	bool looked;	 /* `look` is of this exit */
-	bool mode_stale; /* mmu.mode is not of `look` yet */
+	struct event held; /* an interrupt that an exception has overtaken */
+	bool raised;	   /* `event` is of this exit's own making */
+	bool looked;	   /* `look` is of this exit */
+	bool mode_stale;   /* mmu.mode is not of `look` yet */
 	struct look look;
 	struct code_memo memo;
 	struct vm_exit exit;

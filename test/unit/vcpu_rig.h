@@ -124,6 +124,21 @@ static inline void rig_flush(struct vcpu *v)
 	rig.flushes++;
 }
 
+static inline void rig_set_cr2(struct vcpu *v, uint64_t cr2)
+{
+	(void)v;
+	rig.s.cr2 = cr2;
+}
+
+static inline void rig_set_paging(struct vcpu *v, const struct vmmu_regs *regs)
+{
+	(void)v;
+	rig.s.cr0 = regs->cr0;
+	rig.s.cr3 = regs->cr3;
+	rig.s.cr4 = regs->cr4;
+	rig.s.efer = regs->efer;
+}
+
 static inline void rig_set_efer(struct vcpu *v, uint64_t efer)
 {
 	(void)v;
@@ -145,6 +160,8 @@ static const struct engine rig_engine = {
 	.get_sregs = rig_get_sregs,
 	.set_sregs = rig_set_sregs,
 	.look = rig_look,
+	.set_cr2 = rig_set_cr2,
+	.set_paging = rig_set_paging,
 	.set_efer = rig_set_efer,
 	.set_pat = rig_set_pat,
 };
