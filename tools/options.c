@@ -124,10 +124,15 @@ const char *options_number(const char *text, unsigned int lowest,
 
 static const char *set_mmu(struct options *options, const char *text)
 {
-	if (strcmp(text, "none") != 0 && strcmp(text, "nested") != 0)
-		return "is not a scheme: there are none and nested";
-	options->mmu = text;
-	return NULL;
+	static const char *const schemes[] = { "none", "nested", "vtlb" };
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+		if (strcmp(text, schemes[i]) != 0)
+			continue;
+		options->mmu = schemes[i];
+		return NULL;
+	}
+	return "is not a scheme: there are none, nested and vtlb";
 }
 
 static const char *set_machine(struct options *options, const char *text)
