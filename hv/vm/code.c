@@ -87,6 +87,12 @@ static bool take_entries(struct vcpu *v, gva_t gva,
 	return true;
 }
 
+/* The host may have moved the page while it was asked for others. */
+static const uint8_t *current(const struct vcpu *v, const struct code_memo *m)
+{
+	return m->generation == v->mmu.mem.slots->generation ? m->code : NULL;
+}
+
 /* Walks between two looks at the entries: only where both are the same does
  * the memo say what that walk saw. Out of line: the caller's short way then
  * has few registers to save. */
@@ -106,13 +112,14 @@ static __attribute__((noinline)) const uint8_t *remember(struct vcpu *v,
 	m.root = v->mmu.mode.root;
 	m.cpl = v->look.cpl;
 	m.generation = v->mmu.mem.slots->generation;
-	if (take_entries(v, gva, &walk, &m) &&
-	    page_of(v, gva, &walk, &m.code) == GUEST_OK) {
-		v->memo = m;
-		if (!memo_holds(v, gva))
-			v->memo.page = 0;
-	}
-	return m.code;
+	if (!take_entries(v, gva, &walk, &m))
+		return current(v, &m);
+	if (page_of(v, gva, &walk, &m.code) != GUEST_OK)
+		return NULL;
+	v->memo = m;
+	if (!memo_holds(v, gva))
+		v->memo.page = 0;
+	return current(v, &m);
 }
 
 const uint8_t *vcpu_code(struct vcpu *v)
