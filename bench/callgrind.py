@@ -33,6 +33,9 @@ BENCHES = [
      300, None),
     ("nested fill, far", "bench_fill far", "bench_fill far-loop",
      300, None),
+    ("vtlb hidden fault", "bench_vtlb fill", "bench_vtlb loop", 600, None),
+    ("vtlb hidden fault, dropped by CR3", "bench_vtlb drop",
+     "bench_vtlb loop", 650, None),
 ]
 
 
