@@ -84,13 +84,18 @@ static void report_memory(const struct vm *vm)
 		t = vm->scheme->cpu_table(&vm->vcpu[0]->mmu);
 	for (unsigned level = 1; t && level <= 3; level++)
 		leaves[level] = t->leaves[level];
-	report_print(",\"memory\":{\"violations\":%llu,\"pf_fixed\":%llu,"
-		     "\"pf_spurious\":%llu,\"pf_guest\":%llu,\"pf_mmio\":%llu,"
-		     "\"pf_dirty\":%llu,\"pf_retry\":%llu,\"tlb_flush\":%llu,"
+	report_print(",\"memory\":{\"violations\":%llu,\"pf_taken\":%llu,"
+		     "\"pf_fixed\":%llu,\"pf_spurious\":%llu,"
+		     "\"pf_guest\":%llu,\"pf_mmio\":%llu,"
+		     "\"pf_emulate\":%llu,\"pf_dirty\":%llu,"
+		     "\"pf_retry\":%llu,\"pf_prefetched\":%llu",
+		     (ull)s->violations, (ull)s->pf_taken, (ull)s->pf_fixed,
+		     (ull)s->pf_spurious, (ull)s->pf_guest, (ull)s->pf_mmio,
+		     (ull)s->pf_emulate, (ull)s->pf_dirty, (ull)s->pf_retry,
+		     (ull)s->pf_prefetched);
+	report_print(",\"invlpg\":%llu,\"tlb_flush\":%llu,"
 		     "\"mmu_recycled\":%llu}",
-		     (ull)s->violations, (ull)s->pf_fixed, (ull)s->pf_spurious,
-		     (ull)s->pf_guest, (ull)s->pf_mmio, (ull)s->pf_dirty,
-		     (ull)s->pf_retry, (ull)s->tlb_flush, (ull)s->mmu_recycled);
+		     (ull)s->invlpg, (ull)s->tlb_flush, (ull)s->mmu_recycled);
 	report_print(",\"mapped\":{\"4k\":%llu,\"2m\":%llu,\"1g\":%llu}",
 		     leaves[1], leaves[2], leaves[3]);
 	report_print(",\"table_pages\":%u,\"table_pages_peak\":%u",
@@ -102,7 +107,7 @@ void vm_report(const struct vm *vm, const struct config *config)
 {
 	report_print("{\"vmmu\":1,\"mmu\":\"%s\",\"engine\":\"%s\"",
 		     config->mmu, vm->engine ? vm->engine->name : "none");
-	if (vm->engine && vm->mmu.hw.nested_format)
+	if (vm->engine && vm->scheme->needs & VMMU_NEEDS_SECOND)
 		report_print(",\"format\":\"%s\"",
 			     vm->mmu.hw.nested_format->name);
 	report_print(",\"end\":{\"how\":\"%s\",\"code\":%u,\"sentence\":"

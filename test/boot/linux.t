@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The stock Debian kernel, bare and nested: boots without a complaint that
+# The stock Debian kernel, bare and under each scheme: boots without a complaint that
 # the bare machine does not bring out, does its work, powers off.
 . "$(dirname "$0")/tap.sh"
 
@@ -58,6 +58,18 @@ provoked() {
 	new_complaints nested | grep "Malformed early option 'mem'"
 }
 ok "nested: a complaint would be found" provoked "$dir"
+
+boot vtlb
+ok "vtlb: no complaint that none has not" no_new_complaints vtlb
+json=$dir/vtlb.json
+is "vtlb: the scheme" "$(jq -r .mmu "$json")" vtlb
+ok "vtlb: nothing is nested" jq -e \
+	'.exits.violation == 0 and .memory.violations == 0' "$json"
+ok "vtlb: each page fault is accounted for" jq -e '.memory |
+	.pf_taken == .pf_fixed + .pf_spurious + .pf_guest + .pf_mmio +
+		.pf_retry + .pf_emulate' "$json"
+ok "vtlb: exits add up" jq -e \
+	'(.exits | del(.total) | add) == .exits.total' "$json"
 
 json=$dir/nested.json
 is "nested: the scheme" "$(jq -r .mmu "$json")" nested

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The small bare-metal guests, bare and nested: each ends as its header says.
+# The small bare-metal guests, bare and under each scheme: each ends as its
+# header says.
 #
 # Where QEMU's own machine differs from a real one (it reads zeros where no
 # memory answers, and knows no unknown MSR), the bare run is left out.
@@ -34,7 +35,9 @@ no_failed_line() {
 	! grep -n FAILED <<<"$output"
 }
 
-for scheme in none nested; do
+schemes="nested vtlb"
+
+for scheme in none $schemes; do
 	run $scheme hello
 	ends 1 exit 0
 	is "$label: console" "$output" "hello from a Multiboot guest"
@@ -69,15 +72,19 @@ stops() {
 for seed in 1 2 5 6 7 9 10 11; do
 	run none garbage "seed=$seed"
 	ends 6 triple-fault
-	run nested garbage "seed=$seed"
-	stops
+	for scheme in $schemes; do
+		run $scheme garbage "seed=$seed"
+		stops
+	done
 done
 
 for guest in wildroot mmioidt; do
 	run none $guest
 	ends 6 triple-fault
-	run nested $guest
-	stops
+	for scheme in $schemes; do
+		run $scheme $guest
+		stops
+	done
 done
 like "$label: the vector is named" "$sentence" "takes vector 64 by way of gpa"
 
@@ -86,15 +93,19 @@ for part in 1 3 4; do
 	run none corner "only=$part"
 	ends 1 exit 0
 done
-run nested corner
-ends 1 exit 0
-ok "$label: nothing failed" no_failed_line
+for scheme in $schemes; do
+	run $scheme corner
+	ends 1 exit 0
+	ok "$label: nothing failed" no_failed_line
+done
 
 run none regs
 ends 1 exit 0
-run nested regs strict=1
-ends 1 exit 0
-ok "$label: nothing failed" no_failed_line
+for scheme in $schemes; do
+	run $scheme regs strict=1
+	ends 1 exit 0
+	ok "$label: nothing failed" no_failed_line
+done
 
 # As much memory as the machine has: refused, or there to the last page.
 run nested touch
@@ -104,8 +115,10 @@ run nested touch order=1 --set "memory=$((free << 20))"
 ends 1 exit 0
 run nested touch "" --set "memory=$(((free + 1) << 20))"
 ends 4 refused
-run nested touch order=1 --set table-memory=64 --set fault-around=4
-ends 1 exit 0
+for scheme in $schemes; do
+	run $scheme touch order=1 --set table-memory=64 --set fault-around=4
+	ends 1 exit 0
+done
 run nested hello "" --memory 5G
 ends 1 exit 0
 
@@ -114,9 +127,11 @@ truncate -s 20M "$scratch/module"
 run nested hello "" --memory 16M --initrd "$scratch/module"
 ends 4 refused
 
-for guest in unmapped msrports; do
-	run nested $guest
-	ends 1 exit 0
-	ok "$label: nothing failed" no_failed_line
+for scheme in $schemes; do
+	for guest in unmapped msrports; do
+		run $scheme $guest
+		ends 1 exit 0
+		ok "$label: nothing failed" no_failed_line
+	done
 done
 finish
