@@ -8,6 +8,8 @@
 #include "mm/space.h"
 #include "vm/vm.h"
 
+#include <vmmu/audit.h>
+
 typedef unsigned long long ull;
 
 const char *exit_kind_name(enum exit_kind kind)
@@ -103,7 +105,26 @@ static void report_memory(const struct vm *vm)
 	report_print(",\"memory_given\":%llu", (ull)space_given());
 }
 
-void vm_report(const struct vm *vm, const struct config *config)
+static void breach(void *ctx, unsigned invariant, const char *sentence,
+		   uint64_t addr, uint64_t entry)
+{
+	(void)ctx;
+	(void)invariant;
+	say("%s: address 0x%llx, entry 0x%llx", sentence, (ull)addr,
+	    (ull)entry);
+}
+
+/* The library's invariants, on what the guest has left behind. */
+static void report_audit(struct vm *vm)
+{
+	struct vmmu_audit audit = { .breach = breach };
+
+	vmmu_audit(&vm->mmu, &audit);
+	report_print(",\"audit\":{\"entries\":%llu,\"breaches\":%llu}",
+		     (ull)audit.entries, (ull)audit.breaches);
+}
+
+void vm_report(struct vm *vm, const struct config *config)
 {
 	report_print("{\"vmmu\":1,\"mmu\":\"%s\",\"engine\":\"%s\"",
 		     config->mmu, vm->engine ? vm->engine->name : "none");
@@ -116,6 +137,7 @@ void vm_report(const struct vm *vm, const struct config *config)
 	if (vm->cpus) {
 		report_exits(vm);
 		report_memory(vm);
+		report_audit(vm);
 	}
 	report_print(",\"time\":{\"tsc_khz\":%llu,\"tsc\":%llu}}\n",
 		     (ull)host_tsc_khz, (ull)vm_now(vm, rdtsc()));

@@ -127,7 +127,7 @@ void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* The JSON object of the VM's life, one line on the report channel. */
-void vm_report(const struct vm *vm, const struct config *config);
+void vm_report(struct vm *vm, const struct config *config);
 
 /* Has a device ended the VM? */
 void vm_check_board(struct vm *vm);

@@ -19,6 +19,8 @@ boot() {
 		'{"done":true,"failures":0}'
 	is "$1: rows" "$(jq -r 'select(.row and .ok) | .row' "$dir/$1.rows" |
 		wc -l)" 16
+	[ "$1" = none ] || ok "$1: the audit finds nothing" jq -e \
+		'.audit.breaches == 0 and .audit.entries > 100' "$dir/$1.json"
 	ok "$1: the kernel powers down" grep -q "reboot: Power down" \
 		"$dir/$1.console"
 }
