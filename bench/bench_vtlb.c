@@ -3,9 +3,10 @@
  * slot, host and the new leaf, where our own tables exist. Guest: 4-level
  * paging, 4 KiB pages, A and D set; backing: 4 KiB extents.
  *
- *   fill   one page after the other
- *   drop   the same, and a load of CR3 after each 64
- *   loop   no fault at all, for callgrind.py to subtract
+ *   fill    one page of each eight, where the others are not the guest's
+ *   drop    the same, and a load of CR3 after each 64
+ *   around  one page of each eight, and the other seven with it
+ *   loop    no fault at all, for callgrind.py to subtract
  */
 #include <string.h>
 
@@ -18,6 +19,7 @@
 #define GUEST_TABLE (LEAF_TABLES + 4u) /* pages, from gpa 0 */
 #define DATA	    (16 * 1024 * UINT64_C(1024))
 #define PAGES	    (LEAF_TABLES * 512u)
+#define GROUP	    8u
 #define HVA	    UINT64_C(0x100000000)
 #define RAM	    VMMU_1G /* hpa of gpa 0 */
 
@@ -101,13 +103,13 @@ static void guest_entry(struct host *h, uint64_t table, uint64_t index,
 	memcpy(h->guest + table * VMMU_PAGE_SIZE + index * 8, &entry, 8);
 }
 
-static void guest_tables(struct host *h)
+static void guest_tables(struct host *h, uint64_t step)
 {
 	guest_entry(h, 0, 0, 1 * VMMU_PAGE_SIZE);
 	guest_entry(h, 1, 0, 2 * VMMU_PAGE_SIZE);
 	for (uint64_t i = 0; i < LEAF_TABLES; i++)
 		guest_entry(h, 2, i, (4 + i) * VMMU_PAGE_SIZE);
-	for (uint64_t i = 0; i < PAGES; i++)
+	for (uint64_t i = 0; i < PAGES; i += step)
 		guest_entry(h, 4 + i / 512, i % 512, DATA + i * VMMU_PAGE_SIZE);
 }
 
@@ -129,7 +131,8 @@ static void fault(struct vmmu_cpu *cpu, uint64_t page)
 		abort();
 }
 
-static void set_up(struct vmmu_cpu *cpu, struct vmmu_vm *vm, struct host *h)
+static void set_up(struct vmmu_cpu *cpu, struct vmmu_vm *vm, struct host *h,
+		   uint64_t step)
 {
 	static struct vmmu_slot storage[1];
 	const struct vmmu_slot slot = { .size = VMMU_1G, .hva = mk_hva(HVA) };
@@ -147,7 +150,7 @@ static void set_up(struct vmmu_cpu *cpu, struct vmmu_vm *vm, struct host *h)
 	    !vmmu_cpu_init(cpu, vm, &vmmu_vtlb) ||
 	    vmmu_vm_set_slot(vm, &slot) != VMMU_SLOT_OK)
 		abort();
-	guest_tables(h);
+	guest_tables(h, step);
 	vmmu_cpu_set_regs(cpu, &regs, &features);
 	for (uint64_t page = 0; page < PAGES; page += 512)
 		fault(cpu, page);
@@ -161,7 +164,7 @@ static volatile uint64_t sink;
 static void run(struct vmmu_cpu *cpu, uint64_t count, uint64_t each)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		fault(cpu, i);
+		fault(cpu, i * GROUP);
 		if (each && i % each == each - 1)
 			vmmu_cpu_flush(cpu, VMMU_FLUSH_NON_GLOBAL);
 	}
@@ -181,17 +184,18 @@ int main(int argc, char **argv)
 	const char *op = argc > 1 ? argv[1] : "";
 	struct host host = { .tables = NULL };
 
-	if (count > PAGES)
-		return bench_usage(argv[0], "fill|drop|loop, at most 65536");
-	set_up(&cpu, &vm, &host);
-	if (!strcmp(op, "fill"))
+	if (count > PAGES / GROUP)
+		return bench_usage(argv[0],
+				   "fill|drop|around|loop, at most 8192");
+	set_up(&cpu, &vm, &host, strcmp(op, "around") ? GROUP : 1);
+	if (!strcmp(op, "fill") || !strcmp(op, "around"))
 		run(&cpu, count, 0);
 	else if (!strcmp(op, "drop"))
 		run(&cpu, count, 64);
 	else if (!strcmp(op, "loop"))
 		loop_alone(count);
 	else
-		return bench_usage(argv[0], "fill|drop|loop");
+		return bench_usage(argv[0], "fill|drop|around|loop");
 	if (vm.stats.pf_fixed != vm.stats.pf_taken || vm.stats.mmu_recycled)
 		abort();
 	return bench_done(op, count);

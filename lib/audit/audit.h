@@ -51,9 +51,10 @@ static inline uint64_t audit_run_rest(const struct vmmu_slot *slot,
 /* Is the dirty bit of one of these pages clear? */
 bool audit_any_clean(const struct vmmu_slot *slot, uint64_t gpa, uint64_t size);
 
-/* Some slot gives this frame, and for VMMU_W lets it be written. Asks the host
- * for all that the slots have: only where there is a doubt. */
-bool audit_find_frame(struct audit *a, uint64_t hpa, unsigned access);
+/* Bytes from this frame on that some slot gives, and for VMMU_W lets be
+ * written; 0: none does. Asks the host for all that the slots have: only where
+ * there is a doubt. */
+uint64_t audit_find_frame(struct audit *a, uint64_t hpa, unsigned access);
 
 /* audit_gva.c: a leaf of a->cpu's own table. */
 void audit_gva_leaf(struct audit *a, const struct pt_visit *v);

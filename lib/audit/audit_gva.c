@@ -48,18 +48,21 @@ static uint64_t right_by_walk(struct audit *a, const struct page *p)
 			   audit_run_rest(slot, gpa, &run));
 }
 
-static bool page_ok(struct audit *a, const struct page *p,
-		    const struct pt_visit *v)
+/* The same, by any slot; 0, and said, if none gives it so. */
+static uint64_t right_by_frame(struct audit *a, const struct page *p,
+			       const struct pt_visit *v)
 {
-	if (audit_find_frame(a, p->hpa, p->access))
-		return true;
+	uint64_t size = audit_find_frame(a, p->hpa, p->access);
+
+	if (size)
+		return size;
 	if (audit_find_frame(a, p->hpa, VMMU_R))
 		audit_breach(a, 1, "I1: page is writable against slot or host",
 			     p->gva, v->entry);
 	else
 		audit_breach(a, 2, "I2: leaf maps a frame that no slot gives",
 			     p->gva, v->entry);
-	return false;
+	return 0;
 }
 
 /* The address with the sign that hardware gives it. */
@@ -85,10 +88,9 @@ void audit_gva_leaf(struct audit *a, const struct pt_visit *v)
 				  .access = perms & VMMU_W ? VMMU_W : VMMU_R };
 
 		size = right_by_walk(a, &p);
-		if (size)
-			continue;
-		if (!page_ok(a, &p, v))
+		if (!size)
+			size = right_by_frame(a, &p, v);
+		if (!size)
 			return;
-		size = VMMU_PAGE_SIZE;
 	}
 }

@@ -33,14 +33,16 @@ static void vtlb_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		       struct vmmu_answer *a)
 {
 	struct vtlb *v = vtlb_of(cpu);
+	struct vtlb_place at;
 	struct combined c;
 
 	cpu->vm->stats.pf_taken++;
 	if (!combine(cpu, fault, &c, a))
 		return;
-	switch (vtlb_table_put(cpu, v, fault->gva, &c)) {
+	switch (vtlb_table_put(cpu, v, fault->gva, &c, &at)) {
 	case VTLB_NEW:
 		cpu->vm->stats.pf_fixed++;
+		vtlb_around(cpu, v, fault->gva, &c, &at);
 		return;
 	case VTLB_THERE:
 		cpu->vm->stats.pf_spurious++;
@@ -56,11 +58,12 @@ static void vtlb_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 static void vtlb_invalidate(struct vmmu_cpu *cpu, gva_t gva)
 {
 	struct vtlb *v = vtlb_of(cpu);
+	struct vtlb_place at;
 	struct combined c;
 
 	cpu->vm->stats.invlpg++;
 	if (vtlb_table_drop(cpu, v, gva) && combine_quietly(cpu, gva, &c))
-		vtlb_table_put(cpu, v, gva, &c);
+		vtlb_table_put(cpu, v, gva, &c, &at);
 }
 
 static void vtlb_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)

@@ -190,31 +190,6 @@ static void log_add(struct vtlb *v, void *slot, unsigned level)
 		v->log[v->log_count++] = (uint64_t)(uintptr_t)slot | level;
 }
 
-void vtlb_store(struct vtlb *v, void *slot, unsigned level, uint64_t leaf)
-{
-	struct pt_table *t = &v->table;
-	const struct pt_level *row = &t->format->level[level];
-	uint64_t old = pt_load(t->format, slot);
-
-	if (leaf & VTLB_LOGGED & ~old)
-		log_add(v, slot, level);
-	if (!pt_is_present(row, old))
-		t->leaves[level]++;
-	pt_store(t->format, slot, leaf);
-}
-
-uint64_t vtlb_leaf(const struct vtlb *v, unsigned level,
-		   const struct combined *c)
-{
-	const struct pt_level *row = &v->table.format->level[level];
-	uint64_t hpa = c->found.hpa & ~(pt_span(row) - 1);
-	uint64_t leaf = v->blank[level][c->perms] | hpa;
-
-	/* Read whether or not the processor looks at keys. */
-	leaf |= (uint64_t)c->walk.pkey << 59;
-	return leaf | (c->walk.global ? row->global : VTLB_LOGGED);
-}
-
 static void touch(struct vtlb *v, uint64_t gpa, unsigned level)
 {
 	uint64_t n = gpa / VMMU_2M % VTLB_TOUCHED;
@@ -223,6 +198,21 @@ static void touch(struct vtlb *v, uint64_t gpa, unsigned level)
 		memset(v->touched, 0xff, sizeof(v->touched));
 	else
 		v->touched[n / 64] |= UINT64_C(1) << n % 64;
+}
+
+void vtlb_store(struct vtlb *v, const struct vtlb_place *at, uint64_t leaf,
+		uint64_t gpa)
+{
+	struct pt_table *t = &v->table;
+	const struct pt_level *row = &t->format->level[at->level];
+	uint64_t old = pt_load(t->format, at->slot);
+
+	if (leaf & VTLB_LOGGED & ~old)
+		log_add(v, at->slot, at->level);
+	if (!pt_is_present(row, old))
+		t->leaves[at->level]++;
+	pt_store(t->format, at->slot, leaf);
+	touch(v, gpa, at->level);
 }
 
 /* The largest level whose span the guest's page has. */
@@ -268,7 +258,7 @@ static void mark_piece(struct vtlb *v, uint64_t addr, unsigned level)
 }
 
 enum vtlb_put vtlb_table_put(struct vmmu_cpu *cpu, struct vtlb *v, gva_t gva,
-			     const struct combined *c)
+			     const struct combined *c, struct vtlb_place *at)
 {
 	struct pt_table *t = &v->table;
 	uint64_t addr = gva.v & t->last, leaf, old;
@@ -281,16 +271,17 @@ enum vtlb_put vtlb_table_put(struct vmmu_cpu *cpu, struct vtlb *v, gva_t gva,
 
 	if (!slot)
 		return VTLB_NO_ROOM;
-	leaf = vtlb_leaf(v, level, c);
+	leaf = v->blank[level][c->perms] | vtlb_extra(v, &c->walk) |
+	       (c->found.hpa & ~(pt_span(row) - 1));
 	old = pt_load(t->format, slot);
 	if ((old & ~VTLB_PIECE) == leaf)
 		return VTLB_THERE;
 	if (level > 1 && pt_is_table(row, old))
 		take_table(cpu, v, addr, level);
-	vtlb_store(v, slot, level, leaf);
+	*at = (struct vtlb_place){ slot, level };
+	vtlb_store(v, at, leaf, c->found.gpa);
 	if (piece)
 		mark_piece(v, addr, most);
-	touch(v, c->found.gpa, level);
 	cpu->vm->stats.mapped[level]++;
 	return VTLB_NEW;
 }

@@ -61,14 +61,32 @@ enum vtlb_put {
 	VTLB_THERE,   /* nothing: it was there already */
 	VTLB_NO_ROOM, /* no table page, though all was given back */
 };
+/* Where it was put, until the next event. */
+struct vtlb_place {
+	void *slot;
+	unsigned level;
+};
 enum vtlb_put vtlb_table_put(struct vmmu_cpu *cpu, struct vtlb *v, gva_t gva,
-			     const struct combined *c);
+			     const struct combined *c, struct vtlb_place *at);
 
-/* The leaf to write at this level; `in` is the mask of offsets in it. */
-uint64_t vtlb_leaf(const struct vtlb *v, unsigned level,
-		   const struct combined *c);
-/* Writes it to its place. */
-void vtlb_store(struct vtlb *v, void *slot, unsigned level, uint64_t leaf);
+/* What a leaf has beside address and rights: G or LOGGED, and the key, read or
+ * not by the processor. Alike at every level. */
+static inline uint64_t vtlb_extra(const struct vtlb *v,
+				  const struct vmmu_gwalk *walk)
+{
+	uint64_t global = v->table.format->level[1].global;
+
+	return (uint64_t)walk->pkey << 59 |
+	       (walk->global ? global : VTLB_LOGGED);
+}
+/* Writes it to its place; it maps this gpa. */
+void vtlb_store(struct vtlb *v, const struct vtlb_place *at, uint64_t leaf,
+		uint64_t gpa);
+
+/* vtlb_around.c: neighbours of the leaf that was just put there, in the same
+ * tables, where the guest's walk would set nothing. */
+void vtlb_around(struct vmmu_cpu *cpu, struct vtlb *v, gva_t gva,
+		 const struct combined *c, const struct vtlb_place *at);
 
 /* The gva's leaf, if any, and all parts of the guest page that it is in. True:
  * there was one. Hardware is told. */

@@ -86,6 +86,43 @@ static void invlpg_drops_and_refills_in(enum mode mode)
 }
 EACH(invlpg_drops_and_refills)
 
+/* Neighbours in the guest's group of eight, if nothing would be set. */
+static void used_neighbours_come_along_in(enum mode mode)
+{
+	struct guest *g = guest(mode);
+
+	map(g, 0x408000, 0x8000 | P | W | U | A | D);
+	map(g, 0x409000, 0x9000 | P | W | U | A); /* clean */
+	map(g, 0x40a000, 0xa000 | P | W | U);	  /* never used */
+	map(g, 0x40b000, 0xb000 | P | W | A | D); /* another's */
+	map(g, 0x40c000, HOLE | P | W | U | A | D);
+	map(g, 0x40d000, ROM | P | W | U | A | D);
+	map(g, 0x40e000, (LOG + 0x2000) | P | W | U | A | D);
+	map(g, 0x40f000, 0xf000 | P | W | U | A | D);
+	map(g, 0x410000, 0x7000 | P | W | U | A | D); /* the next group */
+	assert_int_equal(touch(g, 0x408000, VMMU_R), VMMU_RESUME);
+	assert_int_equal(g->vm.stats.pf_prefetched, 4);
+	assert_true(reaches(g, 0x409000, VMMU_R | VMMU_U));
+	assert_int_equal(g->hpa, hpa_of(g, 0x9000));
+	assert_false(reaches(g, 0x409000, VMMU_W));
+	assert_false(reaches(g, 0x40a000, VMMU_R));
+	assert_false(reaches(g, 0x40b000, VMMU_R));
+	assert_false(reaches(g, 0x40c000, VMMU_R));
+	assert_true(reaches(g, 0x40d000, VMMU_R));
+	assert_false(reaches(g, 0x40d000, VMMU_W));
+	assert_true(reaches(g, 0x40e000, VMMU_R));
+	assert_false(reaches(g, 0x40e000, VMMU_W));
+	assert_true(reaches(g, 0x40f000, VMMU_W | VMMU_U));
+	assert_false(reaches(g, 0x410000, VMMU_R));
+	assert_int_equal(g->dirty[0], 0);
+	assert_int_equal(leaf_now(g, 0x40a000) & A, 0);
+	/* CR3 drops them like the rest. */
+	vmmu_cpu_flush(&g->cpu, VMMU_FLUSH_NON_GLOBAL);
+	assert_false(reaches(g, 0x40f000, VMMU_R));
+	end(g);
+}
+EACH(used_neighbours_come_along)
+
 static void a_change_without_a_flush_may_wait_in(enum mode mode)
 {
 	struct guest *g = guest(mode);
@@ -238,6 +275,7 @@ int main(void)
 		cmocka_unit_test(cr3_drops_all_but_global),
 		cmocka_unit_test(the_log_may_overflow),
 		cmocka_unit_test(invlpg_drops_and_refills),
+		cmocka_unit_test(used_neighbours_come_along),
 		cmocka_unit_test(a_change_without_a_flush_may_wait),
 		cmocka_unit_test(large_over_large_is_large),
 		cmocka_unit_test(pieces_of_a_page_go_together),
