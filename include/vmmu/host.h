@@ -37,7 +37,8 @@ struct vmmu_host_ops {
 	void (*table_free)(void *cookie, hpa_t page);
 
 	/* The pointer through which the library reaches machine memory. Any
-	 * hpa that table_alloc or resolve gave; valid to the page's end. */
+	 * hpa that table_alloc or resolve gave; valid to the page's end, and
+	 * for a table page until table_free: such pointers are kept. */
 	void *(*ptr)(void *cookie, hpa_t hpa);
 
 	/* hva -> hpa. `access` is VMMU_R or VMMU_W. May allocate. May answer

@@ -57,10 +57,13 @@ struct pt_table {
 	 * tables whose leaves can be had again. */
 	bool drops_large;
 	struct pt_step step[PT_LEVELS_MAX + 1];
-	/* The level 2 table that was last descended through, as hardware's
-	 * paging-structure caches would: it covers the addresses that are
-	 * near_tag when shifted. Forgotten when a table page is freed. */
-	hpa_t near;
+	/* The root's entries. */
+	void *top;
+	/* The entries of the level 2 table that was last descended to, as
+	 * hardware's paging-structure caches would: it covers the addresses
+	 * that are near_tag when shifted. Forgotten when a table page is
+	 * freed. */
+	void *near;
 	uint64_t near_tag;
 	uint8_t near_shift;
 	/* Present leaves by level: pages mapped by size. */

@@ -41,14 +41,16 @@ void pt_table_begin(struct pt_table *t, const struct pt_format *format,
 {
 	const struct pt_level *second = &format->level[2];
 
-	*t = (struct pt_table){ .format = format,
-				.pool = pool,
-				.root = root,
-				.last = pt_last_addr(format),
-				.near_tag = NO_TAG,
-				.near_shift = (uint8_t)(second->shift +
-							second->index_bits),
-				.max_leaf_level = max_leaf_level };
+	*t = (struct pt_table){
+		.format = format,
+		.pool = pool,
+		.root = root,
+		.top = pool->host->ops->ptr(pool->host->cookie, root),
+		.last = pt_last_addr(format),
+		.near_tag = NO_TAG,
+		.near_shift = (uint8_t)(second->shift + second->index_bits),
+		.max_leaf_level = max_leaf_level
+	};
 	for (unsigned level = 1; level <= format->levels; level++)
 		t->step[level] = step_of(format, level);
 }
@@ -99,6 +101,7 @@ void pt_table_fini(struct pt_table *t)
 {
 	pt_free_below(t, t->root, t->format->levels, 0);
 	t->root = mk_hpa(0);
+	t->top = NULL;
 }
 
 /* 2. One leaf. */
@@ -144,25 +147,31 @@ static __attribute__((noinline)) uint64_t make_table(struct pt_table *t,
 	return status == PT_OK ? pt_load(t->format, slot) : 0;
 }
 
-void *pt_reach(struct pt_table *t, uint64_t addr, unsigned stop)
+/* Where the entry for addr is in a table of this step's level. */
+static inline void *slot_in(uint8_t *table, const struct pt_step *step,
+			    uint64_t addr)
 {
-	const struct pt_step *step = &t->step[t->format->levels];
-	const struct pt_step *third = &t->step[3], *last = &t->step[stop];
+	return table + (addr >> step->shift & step->mask);
+}
+
+/* From `table`, of level `from`, down to the table of level `to` over addr,
+ * through tables that are made where they are missing, on the way to a leaf
+ * at `stop`. NULL: no memory for one, and nothing has changed. What does not
+ * change from level to level is read before the first: the compiler cannot
+ * know that the host's ptr leaves it alone. */
+static inline uint8_t *descend(struct pt_table *t, uint8_t *table,
+			       uint64_t addr, unsigned from, unsigned to,
+			       unsigned stop)
+{
+	const struct pt_step *step = &t->step[from], *last = &t->step[to];
 	const struct vmmu_host *host = t->pool->host;
-	hpa_t table = t->root;
+	void *(*ptr)(void *cookie, hpa_t hpa) = host->ops->ptr;
+	void *cookie = host->cookie;
 
-	if (addr >> t->near_shift == t->near_tag && stop <= 2) {
-		step = third - 1;
-		table = t->near;
-	}
-	for (;; step--) {
-		uint8_t *node = host->ops->ptr(host->cookie, table);
-		void *slot = node + (addr >> step->shift & step->mask);
-		uint64_t entry;
+	for (; step != last; step--) {
+		void *slot = slot_in(table, step, addr);
+		uint64_t entry = pt_load(t->format, slot);
 
-		if (step == last)
-			return slot;
-		entry = pt_load(t->format, slot);
 		if ((entry & step->kind) != step->table) {
 			unsigned level = (unsigned)(step - t->step);
 
@@ -170,12 +179,42 @@ void *pt_reach(struct pt_table *t, uint64_t addr, unsigned stop)
 			if (!entry)
 				return NULL;
 		}
-		table = mk_hpa(entry & step->table_addr);
-		if (step == third) {
-			t->near = table;
-			t->near_tag = addr >> t->near_shift;
-		}
+		table = ptr(cookie, mk_hpa(entry & step->table_addr));
 	}
+	return table;
+}
+
+/* The rare leaf that is an entry of a table above level 2. */
+static __attribute__((noinline)) void *reach_high(struct pt_table *t,
+						  uint64_t addr, unsigned stop)
+{
+	uint8_t *table =
+		descend(t, t->top, addr, t->format->levels, stop, stop);
+
+	return table ? slot_in(table, &t->step[stop], addr) : NULL;
+}
+
+/* Down to level 2, unless the last descent was there too, and then the last
+ * step: two descents in a row, so that none asks at each level whether it is
+ * one to remember. */
+void *pt_reach(struct pt_table *t, uint64_t addr, unsigned stop)
+{
+	uint64_t tag = addr >> t->near_shift;
+	uint8_t *table = t->near;
+
+	if (stop > 2)
+		return reach_high(t, addr, stop);
+	if (tag != t->near_tag) {
+		table = descend(t, t->top, addr, t->format->levels, 2, stop);
+		if (!table)
+			return NULL;
+		t->near = table;
+		t->near_tag = tag;
+	}
+	if (stop == 2)
+		return slot_in(table, &t->step[2], addr);
+	table = descend(t, table, addr, 2, 1, 1);
+	return table ? slot_in(table, &t->step[1], addr) : NULL;
 }
 
 uint64_t pt_replace(struct pt_table *t, void *slot, uint64_t addr,

@@ -100,15 +100,17 @@ static void *reach(struct vmmu_vm *vm, struct pt_table *t, uint64_t addr,
 	return pt_reach(t, addr, level);
 }
 
-/* False: an address does not fit the format. */
-static bool fill(struct vmmu_cpu *cpu, struct nested *n,
-		 const struct finding *f)
+/* A leaf at `level`, which covers in + 1 bytes, and absent ones beside it.
+ * False: an address does not fit the format. Inline, so that where the level
+ * is known nothing is asked that follows from it. */
+static inline __attribute__((always_inline)) bool fill_at(
+	struct vmmu_cpu *cpu, struct nested *n, const struct finding *f,
+	unsigned level, uint64_t in)
 {
 	struct vmmu_vm *vm = cpu->vm;
 	struct pt_table *t = &n->table;
-	unsigned level = finding_level(t, f, t->max_leaf_level);
 	const struct pt_level *row = &t->format->level[level];
-	uint64_t in = pt_span(row) - 1, hpa = f->hpa & ~in;
+	uint64_t hpa = f->hpa & ~in;
 	uint64_t leaf = pt_leaf_for(row, n->blank[level][f->writable], hpa);
 	void *slot;
 
@@ -127,6 +129,27 @@ static bool fill(struct vmmu_cpu *cpu, struct nested *n,
 	if (f->may_widen && f->before + f->after > in && vm->fault_around > in)
 		widen(vm, n, f, level, slot);
 	return true;
+}
+
+/* Out of line: it would cost the fill of one page its registers. */
+static __attribute__((noinline)) bool fill_large(struct vmmu_cpu *cpu,
+						 struct nested *n,
+						 const struct finding *f)
+{
+	const struct pt_table *t = &n->table;
+	unsigned level = finding_level(t, f, t->max_leaf_level);
+
+	return fill_at(cpu, n, f, level, pt_span(&t->format->level[level]) - 1);
+}
+
+/* Where the host's memory is scattered nothing goes on beyond the page: then
+ * the leaf is known, and has no neighbours to think of. */
+static bool fill(struct vmmu_cpu *cpu, struct nested *n,
+		 const struct finding *f)
+{
+	if (f->before + f->after > VMMU_PAGE_MASK)
+		return fill_large(cpu, n, f);
+	return fill_at(cpu, n, f, 1, VMMU_PAGE_MASK);
 }
 
 static void nested_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
