@@ -26,12 +26,18 @@ enum option_key {
 	KEY_HYPERVISOR,
 	KEY_QEMU,
 	KEY_SET,
+	KEY_SWITCH,
 };
 
 static const struct argp_option option_list[] = {
 	{ "mmu", KEY_MMU, "SCHEME", 0,
-	  "How guest memory is translated: nested, or none for the bare "
-	  "machine without the hypervisor (default nested)",
+	  "How guest memory is translated: nested or vtlb, or none for the "
+	  "bare machine without the hypervisor (default nested); several "
+	  "with commas for --switch-every",
+	  1 },
+	{ "switch-every", KEY_SWITCH, "MS", 0,
+	  "Move the running guest from one scheme of --mmu to the next every "
+	  "MS milliseconds",
 	  1 },
 	{ "kernel", KEY_KERNEL, "FILE", 0,
 	  "The guest: a Linux bzImage, a vmlinux with a PVH entry, or a "
@@ -122,17 +128,33 @@ const char *options_number(const char *text, unsigned int lowest,
 	return NULL;
 }
 
-static const char *set_mmu(struct options *options, const char *text)
+static bool is_scheme(const char *name, size_t length)
 {
 	static const char *const schemes[] = { "none", "nested", "vtlb" };
 
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-		if (strcmp(text, schemes[i]) != 0)
-			continue;
-		options->mmu = schemes[i];
-		return NULL;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strlen(schemes[i]) == length &&
+		    strncmp(name, schemes[i], length) == 0)
+			return true;
+	return false;
+}
+
+static const char *set_mmu(struct options *options, const char *text)
+{
+	const char *name = text;
+	size_t length;
+
+	options->mmu = text;
+	for (;; name += length + 1) {
+		length = strcspn(name, ",");
+		if (!is_scheme(name, length) ||
+		    (length == 4 && strncmp(name, "none", 4) == 0 &&
+		     strlen(text) != 4))
+			return "is not a scheme: there are none, nested and "
+			       "vtlb, the last two also with a comma";
+		if (!name[length])
+			return NULL;
 	}
-	return "is not a scheme: there are none, nested and vtlb";
 }
 
 static const char *set_machine(struct options *options, const char *text)
@@ -210,6 +232,8 @@ static const char *take_value(struct options *options, int key,
 		return set_cpus(options, text);
 	case KEY_MACHINE:
 		return set_machine(options, text);
+	case KEY_SWITCH:
+		return options_number(text, 1, 1000000, &options->switch_every);
 	case KEY_TIMEOUT:
 		return options_number(text, 1, 1000000, &options->timeout);
 	default:
@@ -241,7 +265,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 			    "'%s' is not an option of vmmu run", arg);
 		return EINVAL;
 	}
-	if (key < KEY_MMU || key > KEY_SET)
+	if (key < KEY_MMU || key > KEY_SWITCH)
 		return ARGP_ERR_UNKNOWN;
 	if (key == KEY_ICOUNT) {
 		parse->options->icount = true;

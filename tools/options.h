@@ -25,7 +25,8 @@ struct options {
 	unsigned int set_count;
 	uint64_t memory; /* bytes */
 	unsigned int cpus;
-	unsigned int timeout; /* seconds, 0 is none */
+	unsigned int timeout;	   /* seconds, 0 is none */
+	unsigned int switch_every; /* milliseconds, 0 is never */
 	bool kvm;
 	bool icount;
 };

@@ -130,6 +130,9 @@ static void add_append(const struct options *options, struct qemu_args *args)
 			  "mmu=%s memory=%" PRIu64 " cpus=%u", options->mmu,
 			  options->memory, options->cpus);
 
+	if (options->switch_every)
+		at += snprintf(words + at, sizeof(words) - (size_t)at,
+			       " switch-every=%u", options->switch_every);
 	for (unsigned int i = 0; i < options->set_count; i++) {
 		size_t left = sizeof(words) - (size_t)at;
 		int n = snprintf(words + at, left, " %s", options->set[i]);

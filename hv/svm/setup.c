@@ -9,6 +9,8 @@
  */
 #include "svm/svm.h"
 
+#include "svm/state.h"
+
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -82,13 +84,19 @@ bool svm_cpu_start(struct svm_cpu *cpu)
 }
 
 /* Whatever changes what the guest's tables mean: APM 2 15.8, 15.12.15. */
-static void intercept_paging(struct vmcb *c)
+static void intercept_paging(struct vmcb *c, bool wanted)
 {
 	const uint32_t crs = 1u << 0 | 1u << 3 | 1u << 4;
+	const uint32_t misc = SVM_I_INVLPG | SVM_I_TASK_SWITCH;
 
+	c->intercept_cr &= ~(crs | crs << 16);
+	c->intercept_exceptions &= ~(1u << VECTOR_PF);
+	c->intercept_misc1 &= ~misc;
+	if (!wanted)
+		return;
 	c->intercept_cr |= crs | crs << 16;
 	c->intercept_exceptions |= 1u << VECTOR_PF;
-	c->intercept_misc1 |= SVM_I_INVLPG | SVM_I_TASK_SWITCH;
+	c->intercept_misc1 |= misc;
 }
 
 void svm_vmcb_init(struct svm_vcpu *s, struct vcpu *v)
@@ -111,13 +119,33 @@ void svm_vmcb_init(struct svm_vcpu *s, struct vcpu *v)
 	c->msrpm_pa = s->cpu->msrpm.v;
 	c->tsc_offset = v->vm->tsc_offset;
 	c->int_ctl = SVM_V_INTR_MASKING;
-	s->software = !(v->vm->scheme->needs & VMMU_NEEDS_SECOND);
-	c->nested_ctl = s->software ? 0 : 1;
 	c->efer = EFER_SVME; /* VMRUN demands it; the guest never sees it */
 	c->dr6 = 0xffff0ff0;
 	c->dr7 = 0x400;
 	c->rflags = 2;
 	s->stale = true;
-	if (s->software)
-		intercept_paging(c);
+	c->nested_ctl = 1;
+}
+
+void svm_use_scheme(struct vcpu *v)
+{
+	struct svm_vcpu *s = v->engine_state;
+	struct vmcb *c = s->vmcb;
+	bool software = !(v->mmu.scheme->needs & VMMU_NEEDS_SECOND);
+
+	s->stale = true;
+	if (software == s->software)
+		return;
+	if (software) {
+		svm_guest_paging(v, &s->guest);
+		intercept_paging(c, true);
+	} else {
+		c->cr0 = s->guest.cr0;
+		c->cr3 = s->guest.cr3;
+		c->cr4 = s->guest.cr4;
+		c->efer = s->guest.efer | EFER_SVME;
+		intercept_paging(c, false);
+	}
+	s->software = software;
+	c->nested_ctl = software ? 0 : 1;
 }

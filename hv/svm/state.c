@@ -38,7 +38,7 @@ static void seg_set(struct vmcb_segment *to, const struct segment *s)
 }
 
 /* CR0, CR3, CR4, EFER and PAT as the guest sees them. */
-static inline void guest_paging(struct vcpu *v, struct vmmu_regs *r)
+void svm_guest_paging(struct vcpu *v, struct vmmu_regs *r)
 {
 	const struct svm_vcpu *s = v->engine_state;
 	const struct vmcb *c = s->vmcb;
@@ -67,7 +67,7 @@ void svm_get_sregs(struct vcpu *v, struct sregs *s)
 		s->seg[i] = seg_get(vmcb_seg(c, (enum segment_name)i));
 	s->gdt = seg_get(&c->gdtr);
 	s->idt = seg_get(&c->idtr);
-	guest_paging(v, &r);
+	svm_guest_paging(v, &r);
 	s->cr0 = r.cr0;
 	s->cr2 = c->cr2;
 	s->cr3 = r.cr3;

@@ -367,6 +367,7 @@ const struct engine engine_svm = {
 	.get_sregs = svm_get_sregs,
 	.set_sregs = svm_set_sregs,
 	.look = svm_look,
+	.use_scheme = svm_use_scheme,
 	.set_paging = svm_set_paging,
 	.set_cr2 = svm_set_cr2,
 	.set_efer = svm_set_efer,

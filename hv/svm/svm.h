@@ -50,6 +50,9 @@ void svm_asid_renew(struct svm_vcpu *s);
 /* svm/setup.c */
 void svm_features_read(struct svm_features *f);
 bool svm_cpu_start(struct svm_cpu *cpu);
+/* The vCPU is under another scheme: what is intercepted, and whose registers
+ * the hardware runs with. */
+void svm_use_scheme(struct vcpu *v);
 void svm_vmcb_init(struct svm_vcpu *s, struct vcpu *v);
 
 #endif

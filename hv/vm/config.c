@@ -32,10 +32,21 @@ static bool set_mmu(struct config *c, struct word value)
 	if (!value.length || value.length >= sizeof(c->mmu))
 		return false;
 	for (size_t i = 0; i < value.length; i++)
-		if (value.text[i] < 'a' || value.text[i] > 'z')
+		if ((value.text[i] < 'a' || value.text[i] > 'z') &&
+		    value.text[i] != ',')
 			return false;
 	memcpy(c->mmu, value.text, value.length);
 	c->mmu[value.length] = 0;
+	return true;
+}
+
+static bool set_switch_every(struct config *c, struct word value)
+{
+	uint64_t ms;
+
+	if (!number(value, 1, 1000000, &ms))
+		return false;
+	c->switch_every = (uint32_t)ms;
 	return true;
 }
 
@@ -80,7 +91,8 @@ static const struct key {
 	bool (*set)(struct config *c, struct word value);
 	const char *wants;
 } keys[] = {
-	{ "mmu", set_mmu, "a scheme's name" },
+	{ "mmu", set_mmu, "schemes' names, with commas" },
+	{ "switch-every", set_switch_every, "ms, 1 to 1000000" },
 	{ "memory", set_memory, "bytes, whole MiB, at least 2 MiB" },
 	{ "cpus", set_cpus, "1 to 255" },
 	{ "table-memory", set_table_memory, "KiB, at least 64" },

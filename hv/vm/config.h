@@ -9,7 +9,8 @@
 #define CONFIG_GUEST_ARGS 2048 /* with the final 0; Linux takes 2047 */
 
 struct config {
-	char mmu[16];	       /* scheme: mmu=nested */
+	char mmu[32];	       /* schemes: mmu=nested or mmu=nested,vtlb */
+	uint32_t switch_every; /* ms from one scheme to the next; 0: never */
 	uint64_t memory;       /* bytes of guest memory: memory=536870912 */
 	unsigned cpus;	       /* vCPUs: cpus=1 */
 	uint32_t table_pages;  /* limit of table memory: table-memory=KiB */

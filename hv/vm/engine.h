@@ -169,6 +169,9 @@ struct engine {
 	/* What nearly every handler asks, in one call. False: the paging
 	 * registers are what *look had. */
 	bool (*look)(struct vcpu *v, struct look *look);
+	/* v->mmu is under another scheme: intercept what that needs. The
+	 * guest's registers stay as they are. */
+	void (*use_scheme)(struct vcpu *v);
 	/* The guest's CR0, CR3, CR4, EFER become these; what the hardware
 	 * runs with is the engine's to derive. For schemes of software. */
 	void (*set_paging)(struct vcpu *v, const struct vmmu_regs *regs);

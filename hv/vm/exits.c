@@ -291,7 +291,7 @@ static bool write_efer(struct vcpu *v, uint64_t value)
 		return false;
 	/* LMA is the processor's: SDM 4, IA32_EFER. */
 	value = (value & ~VMMU_EFER_LMA) | (s.efer & VMMU_EFER_LMA);
-	if (v->vm->scheme->needs & VMMU_NEEDS_CR_MODE)
+	if (v->mmu.scheme->needs & VMMU_NEEDS_CR_MODE)
 		vcpu_write_efer(v, value);
 	else
 		v->vm->engine->set_efer(v, value);

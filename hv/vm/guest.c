@@ -33,7 +33,7 @@ void vcpu_set_mode(struct vcpu *v)
 		v->look.regs.pkru = rdpkru();
 	if (!only_root_changed(&v->mmu.mode.regs, &v->look.regs))
 		v->memo.page = 0;
-	vmmu_cpu_set_regs(&v->mmu, &v->look.regs, &v->vm->features);
+	vmmu_cpu_set_regs(&v->mmu, &v->look.regs, &v->features);
 	v->mode_stale = false;
 }
 

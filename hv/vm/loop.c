@@ -33,7 +33,10 @@ void vm_pump_console(struct vm *vm)
 static void host_events(struct vm *vm)
 {
 	if (host_timer_fired()) {
-		board_tick(&vm->board, vm_now(vm, rdtsc()));
+		uint64_t now = vm_now(vm, rdtsc());
+
+		board_tick(&vm->board, now);
+		vm_switch_schemes(vm, now);
 		vm->timer_armed = UINT64_MAX;
 	}
 	vm_pump_console(vm);
@@ -45,6 +48,8 @@ static inline void arm_timer(struct vm *vm)
 {
 	uint64_t due = board_deadline(&vm->board), host;
 
+	if (due > vm->switch_at)
+		due = vm->switch_at;
 	if (due == vm->timer_armed)
 		return;
 	vm->timer_armed = due;

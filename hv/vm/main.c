@@ -32,6 +32,29 @@ static const struct vmmu_scheme *find_scheme(const char *name)
 	return NULL;
 }
 
+/* The names between the commas. False: one is not a scheme's. */
+static bool take_schemes(struct vm *vm, const char *list)
+{
+	char name[16];
+	size_t n = 0;
+
+	for (;; list++) {
+		if (*list && *list != ',') {
+			if (n == sizeof(name) - 1)
+				return false;
+			name[n++] = *list;
+			continue;
+		}
+		name[n] = 0;
+		n = 0;
+		if (vm->scheme_count == VM_SCHEMES || !find_scheme(name))
+			return false;
+		vm->scheme[vm->scheme_count++] = find_scheme(name);
+		if (!*list)
+			return true;
+	}
+}
+
 /* The first engine that this machine can run; NULL and why the last cannot. */
 static const struct engine *find_engine(const char **why)
 {
@@ -72,7 +95,7 @@ static const char *load(struct vm *vm, const struct config *config,
 		frames_add_region(boot->module[i].start, boot->module[i].size);
 	vcpu_start(vm->vcpu[0], &entry);
 	say("a %s guest starts at 0x%x under %s on %s", entry.kind, entry.eip,
-	    vm->scheme->name, vm->engine->name);
+	    config->mmu, vm->engine->name);
 	return NULL;
 }
 
@@ -102,9 +125,12 @@ static const char *prepare(struct vm *vm, struct config *config,
 	wrong = config_parse(config, boot->cmdline, why, size);
 	if (wrong)
 		return wrong;
-	vm->scheme = find_scheme(config->mmu);
-	if (!vm->scheme)
-		return "there is no such scheme: mmu= takes nested or vtlb";
+	if (!take_schemes(vm, config->mmu))
+		return "there is no such scheme: mmu= takes nested or vtlb, "
+		       "or both with a comma";
+	if (config->switch_every && vm->scheme_count == 1)
+		return "switch-every= needs more than one scheme: "
+		       "mmu=nested,vtlb";
 	if (config->cpus > 1)
 		return "cpus= takes 1: several vCPUs are not offered yet";
 	engine = find_engine(&wrong);

@@ -58,7 +58,7 @@ static struct cr_state state_of(struct vcpu *v)
 		.efer = look->regs.efer,
 		.code_64 = look->bits == 64,
 		.cr4_offered = v->vm->cpuid.cr4,
-		.maxphyaddr = v->vm->features.maxphyaddr,
+		.maxphyaddr = v->features.maxphyaddr,
 	};
 }
 
@@ -73,7 +73,7 @@ static bool load_pdptes(struct vcpu *v, struct vmmu_regs *r)
 	if (vmmu_gmem_read(&v->mmu.mem, at, pdpte, sizeof(pdpte)) !=
 	    VMMU_GMEM_OK)
 		return false;
-	if (!vmmu_pdptes_valid(&v->vm->features, pdpte))
+	if (!vmmu_pdptes_valid(&v->features, pdpte))
 		return false;
 	for (unsigned i = 0; i < 4; i++)
 		r->pdpte[i] = pdpte[i];
@@ -86,7 +86,22 @@ static void commit(struct vcpu *v, const struct vmmu_regs *r)
 	v->look.regs = *r;
 	v->memo.page = 0;
 	v->vm->engine->set_paging(v, r);
-	vmmu_cpu_set_regs(&v->mmu, r, &v->vm->features);
+	vmmu_cpu_set_regs(&v->mmu, r, &v->features);
+}
+
+bool vcpu_tell_paging(struct vcpu *v)
+{
+	struct vmmu_regs r;
+
+	v->looked = false;
+	r = vcpu_look(v)->regs;
+	if (!v->features.pdptes_in_memory && !load_pdptes(v, &r))
+		return false;
+	v->look.regs = r;
+	v->memo.page = 0;
+	vmmu_cpu_set_regs(&v->mmu, &r, &v->features);
+	v->mode_stale = false;
+	return true;
 }
 
 static bool write_cr0(struct vcpu *v, uint64_t value)

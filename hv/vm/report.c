@@ -77,13 +77,14 @@ static void report_exits(const struct vm *vm)
 static void report_memory(const struct vm *vm)
 {
 	const struct vmmu_stats *s = &vm->mmu.stats;
+	const struct vmmu_scheme *scheme = vm->vcpu[0]->mmu.scheme;
 	const struct pt_table *t = NULL;
 	ull leaves[4] = { 0 };
 
-	if (vm->scheme->table)
-		t = vm->scheme->table(&vm->mmu);
-	if (vm->scheme->cpu_table)
-		t = vm->scheme->cpu_table(&vm->vcpu[0]->mmu);
+	if (scheme->table)
+		t = scheme->table(&vm->mmu);
+	if (scheme->cpu_table)
+		t = scheme->cpu_table(&vm->vcpu[0]->mmu);
 	for (unsigned level = 1; t && level <= 3; level++)
 		leaves[level] = t->leaves[level];
 	report_print(",\"memory\":{\"violations\":%llu,\"pf_taken\":%llu,"
@@ -128,12 +129,14 @@ void vm_report(struct vm *vm, const struct config *config)
 {
 	report_print("{\"vmmu\":1,\"mmu\":\"%s\",\"engine\":\"%s\"",
 		     config->mmu, vm->engine ? vm->engine->name : "none");
-	if (vm->engine && vm->scheme->needs & VMMU_NEEDS_SECOND)
+	if (vm->engine && vm_needs(vm, VMMU_NEEDS_SECOND))
 		report_print(",\"format\":\"%s\"",
 			     vm->mmu.hw.nested_format->name);
 	report_print(",\"end\":{\"how\":\"%s\",\"code\":%u,\"sentence\":"
 		     "\"%s\"}",
 		     end_name(vm->end), vm->end_code, vm->sentence);
+	if (vm->switch_ticks)
+		report_print(",\"switches\":%llu", (ull)vm->switches);
 	if (vm->cpus) {
 		report_exits(vm);
 		report_memory(vm);

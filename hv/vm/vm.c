@@ -201,9 +201,8 @@ static const char *make_cpuid(struct vm *vm, const struct config *config)
 	struct cpuid_config c = {
 		.cpus = config->cpus,
 		.tsc_khz = (uint32_t)host_tsc_khz,
-		.hide = vm->scheme->needs & VMMU_NEEDS_SECOND
-				? 0
-				: CPUID_HIDE_PAGING,
+		.hide = !vm_needs(vm, VMMU_NEEDS_CR_MODE) ? 0
+							  : CPUID_HIDE_PAGING,
 	};
 	struct cpuid_leaf *leaf;
 	unsigned count;
@@ -216,8 +215,6 @@ static const char *make_cpuid(struct vm *vm, const struct config *config)
 	count += read_range(leaf + count, CPUID_MAX - count, 0x80000000);
 	cpuid_build(&vm->cpuid, &c, leaf, count);
 	frame_free(frames, 1);
-	vm->features = vm->cpuid.paging;
-	vm->features.pdptes_in_memory = vm->scheme->needs & VMMU_NEEDS_SECOND;
 	return NULL;
 }
 
@@ -233,10 +230,12 @@ static const char *make_vcpu(struct vm *vm, unsigned id)
 	vm->cpus = id + 1;
 	if (!vm->engine->vcpu_init(v))
 		return "there is no memory for a vCPU's control block";
-	if (!vmmu_cpu_init(&v->mmu, &vm->mmu, vm->scheme)) {
+	if (!vmmu_cpu_init(&v->mmu, &vm->mmu, vm->scheme[0])) {
 		v->mmu.vm = NULL; /* nothing to take apart */
 		return "there is no table memory for a vCPU";
 	}
+	vm->engine->use_scheme(v);
+	vcpu_set_features(v);
 	msr_init(&v->msrs, &vm->cpuid);
 	return NULL;
 }
@@ -278,6 +277,8 @@ const char *vm_create(struct vm *vm, const struct config *config,
 	vm->engine = engine;
 	vm->tsc_offset = 0 - rdtsc();
 	vm->timer_armed = UINT64_MAX;
+	vm->switch_ticks = config->switch_every * host_tsc_khz;
+	vm->switch_at = vm->switch_ticks ? vm->switch_ticks : UINT64_MAX;
 	vm->console_byte = -1;
 	wrong = make_memory(vm, config);
 	if (!wrong)

@@ -19,6 +19,7 @@
 #include "vm/msr.h"
 
 #define VM_SLOTS_MAX 32
+#define VM_SCHEMES   VMMU_SCHEMES_MAX
 #define VM_MIB	     (UINT64_C(1) << 20)
 #define VM_ACPI	     UINT64_C(0xe0000) /* where the ACPI tables lie */
 #define VM_ACPI_MAX  4096u
@@ -61,6 +62,7 @@ struct vcpu {
 	void *engine_state;
 	unsigned id;
 	struct vmmu_cpu mmu;
+	struct vmmu_features features; /* of paging, under its scheme */
 	struct guest_msrs msrs;
 	uint64_t exits[EXIT_KINDS];
 };
@@ -84,7 +86,6 @@ struct vm {
 	struct hv_port port;
 	struct board board;
 	struct cpuid_table cpuid;
-	struct vmmu_features features;
 	struct vcpu *vcpu[BOARD_CPUS_MAX];
 	unsigned cpus;
 	uint64_t tsc_offset;	/* guest TSC = host TSC + this */
@@ -93,7 +94,12 @@ struct vm {
 	uint64_t memory;	/* bytes the guest was promised */
 	uint64_t frames_before; /* in use before the VM was made */
 	hva_t hva;		/* of gpa 0 */
-	const struct vmmu_scheme *scheme;
+	/* The vCPUs start under the first, and move on every switch_ticks. */
+	const struct vmmu_scheme *scheme[VM_SCHEMES];
+	unsigned scheme_count, scheme_now;
+	uint64_t switch_ticks; /* guest TSC; 0: they stay */
+	uint64_t switch_at;    /* guest TSC; UINT64_MAX: never */
+	uint64_t switches;
 	enum vm_end end;
 	uint32_t end_code;
 	char sentence[160];
@@ -129,6 +135,13 @@ void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 /* The JSON object of the VM's life, one line on the report channel. */
 void vm_report(struct vm *vm, const struct config *config);
 
+/* schemes.c: the vCPU's paging features under the scheme that it has. */
+void vcpu_set_features(struct vcpu *v);
+/* The next scheme's turn, if it has come: for each vCPU, at an exit. */
+void vm_switch_schemes(struct vm *vm, uint64_t now);
+/* Any of the VM's schemes needs this of the engine. */
+bool vm_needs(const struct vm *vm, uint32_t need);
+
 /* Has a device ended the VM? */
 void vm_check_board(struct vm *vm);
 /* Console input goes to the UART as far as it has room. */
@@ -159,6 +172,8 @@ void vcpu_handle_msw(struct vcpu *v, const struct insn *in);
 bool vcpu_write_cr(struct vcpu *v, unsigned number, uint64_t value);
 uint64_t vcpu_read_cr(struct vcpu *v, unsigned number);
 void vcpu_write_efer(struct vcpu *v, uint64_t value);
+/* The guest's registers, for a scheme that has just been entered. */
+bool vcpu_tell_paging(struct vcpu *v);
 void vcpu_handle_string_io(struct vcpu *v);
 
 /* Raises an exception in the guest, at its present rip. */

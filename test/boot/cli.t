@@ -43,6 +43,11 @@ refuses 2 "^vmmu: --cpus 2 is not offered" run --cpus 2
 refuses 2 "^vmmu: --timeout 1.5 is not a whole" run --timeout 1.5
 refuses 2 "^vmmu: --machine pdp11 is not a machine" run --machine pdp11
 refuses 2 "^vmmu: --mmu magic is not a scheme" run --mmu magic
+refuses 2 "^vmmu: --mmu nested,none is not a scheme" run --mmu nested,none
+refuses 2 "^vmmu: --mmu nested, is not a scheme" run --mmu nested,
+refuses 2 "^vmmu: --switch-every 0 is out of range" run --switch-every 0
+refuses 4 "switch-every= needs more than one scheme" run --switch-every 40 \
+	--kernel "$BUILD/guest/hello.elf"
 refuses 2 "^vmmu: --set word is not of the form" run --set word
 refuses 2 "^vmmu: --set a=b c holds a blank" run --set "a=b c"
 refuses 2 "^vmmu: --icount needs --machine tcg" \

@@ -73,6 +73,23 @@ ok "vtlb: each page fault is accounted for" jq -e '.memory |
 ok "vtlb: exits add up" jq -e \
 	'(.exits | del(.total) | add) == .exits.total' "$json"
 
+# A guest that is moved from scheme to scheme while it runs sees nothing of it.
+moved=$scratch/moved
+run_moved() {
+	vmmu run --mmu nested,vtlb --switch-every 40 --kernel "$KERNEL" \
+		--initrd "$BUILD/guest/initrd.cpio.gz" --append "$APPEND" \
+		--timeout 180 --stats "$moved.json"
+}
+run_moved
+is "nested,vtlb: status" "$status" 0
+like "nested,vtlb: the workload's checksums hold" "$output" \
+	'"done":true,"failures":0'
+ok "nested,vtlb: it was moved" jq -e '.switches > 20' "$moved.json"
+ok "nested,vtlb: both did their work" jq -e \
+	'.exits.violation > 0 and .exits.page_fault > 0' "$moved.json"
+ok "nested,vtlb: the audit finds nothing" jq -e \
+	'.audit.breaches == 0 and .audit.entries > 50' "$moved.json"
+
 json=$dir/nested.json
 is "nested: the scheme" "$(jq -r .mmu "$json")" nested
 is "nested: the format" "$(jq -r .format "$json")" npt

@@ -171,7 +171,7 @@ static void legacy_modes(void **state)
 	assert_ptr_equal(look_up(), rig_memory(0x9004));
 
 	rig.s.cr4 = VMMU_CR4_PAE;
-	rig.vm.features.pdptes_in_memory = true;
+	rig.v->features.pdptes_in_memory = true;
 	*rig_entry(0x4000, 0) = 0x5001;
 	*rig_entry(0x5000, 2) = 0x6003;
 	*rig_entry(0x6000, 0) = 0xa003;
@@ -231,7 +231,7 @@ static const uint8_t *fresh(void)
 	struct vmmu_gwalk walk;
 	uint8_t *page;
 
-	vmmu_mode_set(&mode, &rig.v->look.regs, &rig.vm.features);
+	vmmu_mode_set(&mode, &rig.v->look.regs, &rig.v->features);
 	if (vmmu_gwalk(&rig.vm.mem, &mode, mk_gva(rig.v->rip),
 		       VMMU_X | (rig.s.cpl == 3 ? VMMU_U : 0), VMMU_GWALK_PEEK,
 		       &walk) != VMMU_GWALK_OK ||

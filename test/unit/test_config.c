@@ -119,9 +119,15 @@ static void ranges(void **state)
 static void schemes(void **state)
 {
 	(void)state;
-	takes("mmu=abcdefghijklmno");
-	assert_string_equal(c.mmu, "abcdefghijklmno");
-	refuses("mmu=abcdefghijklmnop", "mmu=");
+	takes("mmu=abcdefghijklmnopqrstuvwxyz,abcd");
+	assert_string_equal(c.mmu, "abcdefghijklmnopqrstuvwxyz,abcd");
+	refuses("mmu=abcdefghijklmnopqrstuvwxyz,abcde", "mmu=");
+	takes("mmu=nested,vtlb switch-every=200");
+	assert_string_equal(c.mmu, "nested,vtlb");
+	assert_int_equal(c.switch_every, 200);
+	takes("switch-every=1000000");
+	refuses("switch-every=0", "switch-every=");
+	refuses("switch-every=1000001", "switch-every=");
 	refuses("mmu=", "mmu=");
 	refuses("mmu=a\"b", "mmu="); /* it becomes part of a JSON string */
 	refuses("mmu=nested\n", "mmu=");

@@ -124,6 +124,11 @@ static inline void rig_flush(struct vcpu *v)
 	rig.flushes++;
 }
 
+static inline void rig_use_scheme(struct vcpu *v)
+{
+	(void)v;
+}
+
 static inline void rig_set_cr2(struct vcpu *v, uint64_t cr2)
 {
 	(void)v;
@@ -160,6 +165,7 @@ static const struct engine rig_engine = {
 	.get_sregs = rig_get_sregs,
 	.set_sregs = rig_set_sregs,
 	.look = rig_look,
+	.use_scheme = rig_use_scheme,
 	.set_cr2 = rig_set_cr2,
 	.set_paging = rig_set_paging,
 	.set_efer = rig_set_efer,
@@ -319,16 +325,18 @@ static inline int rig_setup(void **state)
 	rig_slot(1, VMMU_SLOT_READ_ONLY, RIG_ROM, 0x10000, RIG_RAM);
 	vmmu_gmem_init(&vm->mem, &vm->mmu.slots, &vm->mmu.host);
 	vm->engine = &rig_engine;
-	vm->scheme = &vmmu_nested;
+	vm->scheme[0] = &vmmu_nested;
+	vm->scheme_count = 1;
+	vm->switch_at = UINT64_MAX;
 	vm->timer_armed = UINT64_MAX;
 	vm->console_byte = -1;
 	vm->cpus = 1;
 	vm->vcpu[0] = rig.v = &rig.cpu;
 	rig_cpuid();
-	vm->features = vm->cpuid.paging;
 	rig_board();
 	rig.v->vm = vm;
-	assert_true(vmmu_cpu_init(&rig.v->mmu, &vm->mmu, vm->scheme));
+	assert_true(vmmu_cpu_init(&rig.v->mmu, &vm->mmu, vm->scheme[0]));
+	vcpu_set_features(rig.v);
 	msr_init(&rig.v->msrs, &vm->cpuid);
 	rig.bits = 64;
 	rig.s.cr0 = VMMU_CR0_PE | VMMU_CR0_PG | VMMU_CR0_WP;

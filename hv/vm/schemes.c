@@ -1,0 +1,52 @@
+/*
+ * The schemes of a VM, and the way from one to the next.
+ *
+ * All that a scheme keeps is derived from guest tables and slots, so a vCPU
+ * can change at any exit: the library enters the new one, the engine
+ * intercepts what that needs, and the guest's registers, which have not
+ * changed, are told to it. The guest sees nothing of it: what one scheme would
+ * hide in CPUID is hidden in a VM that may ever come to it.
+ */
+#include "vm/vm.h"
+
+bool vm_needs(const struct vm *vm, uint32_t need)
+{
+	for (unsigned i = 0; i < vm->scheme_count; i++)
+		if (vm->scheme[i]->needs & need)
+			return true;
+	return false;
+}
+
+void vcpu_set_features(struct vcpu *v)
+{
+	v->features = v->vm->cpuid.paging;
+	v->features.pdptes_in_memory = v->mmu.scheme->needs & VMMU_NEEDS_SECOND;
+}
+
+/* Without memory for its first table the vCPU stays where it is. */
+static bool move(struct vcpu *v, const struct vmmu_scheme *scheme)
+{
+	if (!vmmu_cpu_switch(&v->mmu, scheme))
+		return false;
+	v->vm->engine->use_scheme(v);
+	vcpu_set_features(v);
+	if (!vcpu_tell_paging(v))
+		vm_stop(v->vm, VM_KILLED,
+			"the guest's PDPTEs are no longer what CR3 may be "
+			"loaded with");
+	return true;
+}
+
+void vm_switch_schemes(struct vm *vm, uint64_t now)
+{
+	const struct vmmu_scheme *next;
+
+	if (now < vm->switch_at)
+		return;
+	vm->switch_at = now + vm->switch_ticks;
+	vm->scheme_now = (vm->scheme_now + 1) % vm->scheme_count;
+	next = vm->scheme[vm->scheme_now];
+	for (unsigned i = 0; i < vm->cpus; i++)
+		if (move(vm->vcpu[i], next))
+			vm->switches++;
+}
