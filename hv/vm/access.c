@@ -2,8 +2,9 @@
  * One operand of up to eight bytes in guest-virtual memory: RAM, or a device
  * where there is none.
  *
- * An operand may reach over a page's end. Both halves are translated before
- * either is touched, so that a fault leaves nothing half done. What no device
+ * An operand may reach over a page's end. Both halves are translated and their
+ * memory is got from the host before either is touched, so that neither a fault
+ * nor a host that asks to retry leaves anything half done. What no device
  * answers reads as ones, and writes there and to read-only memory are lost,
  * as on a PC's bus.
  */
@@ -13,87 +14,132 @@
 
 struct part {
 	gpa_t gpa;
-	unsigned size;
+	unsigned at, size; /* bytes of the operand */
+	uint8_t *memory;   /* NULL: none there that may be so accessed */
+	bool read_only;	   /* there is, and this is a write */
 };
 
-static enum guest_access resolve(struct vcpu *v, gva_t gva, unsigned size,
-				 unsigned access, struct part part[2])
+struct operand {
+	struct part part[2];
+	unsigned count;
+};
+
+static enum guest_access translate(struct vcpu *v, gva_t gva, unsigned size,
+				   unsigned access, struct operand *o)
 {
 	unsigned here = (unsigned)(VMMU_PAGE_SIZE - (gva.v & VMMU_PAGE_MASK));
-	enum guest_access done;
+	enum guest_access done = GUEST_OK;
 
 	if (here > size)
 		here = size;
-	part[0].size = here;
-	part[1].size = size - here;
-	done = vcpu_translate(v, gva, access, &part[0].gpa);
-	if (done == GUEST_OK && part[1].size)
-		done = vcpu_translate(v, mk_gva(gva.v + here), access,
-				      &part[1].gpa);
+	*o = (struct operand){ .count = here < size ? 2 : 1 };
+	o->part[0].size = here;
+	o->part[1].at = here;
+	o->part[1].size = size - here;
+	for (unsigned i = 0; i < o->count && done == GUEST_OK; i++)
+		done = vcpu_translate(v, mk_gva(gva.v + o->part[i].at), access,
+				      &o->part[i].gpa);
 	return done;
 }
 
-static enum guest_access no_memory(struct vcpu *v)
+static enum guest_access find_memory(struct vcpu *v, struct part *p,
+				     unsigned access)
 {
+	uint8_t *page;
+
+	switch (vmmu_gmem_page(&v->mmu.mem, gpa_gfn(p->gpa), access, &page)) {
+	case VMMU_GMEM_OK:
+		p->memory = page + (p->gpa.v & VMMU_PAGE_MASK);
+		return GUEST_OK;
+	case VMMU_GMEM_READ_ONLY:
+		p->read_only = true;
+		return GUEST_OK;
+	case VMMU_GMEM_NO_SLOT:
+		return GUEST_OK;
+	case VMMU_GMEM_NOT_NOW:
+		return GUEST_FAULTED;
+	case VMMU_GMEM_NONE:
+		break;
+	}
 	vm_stop(v->vm, VM_KILLED, "the machine has no memory left to give");
 	return GUEST_STOPPED;
 }
 
-static enum guest_access part_read(struct vcpu *v, const struct part *p,
-				   void *to)
+/* To answer for the second page the host may have moved the first: then the
+ * guest runs the instruction again, as when the host asks for it. */
+static enum guest_access find_both(struct vcpu *v, struct operand *o,
+				   unsigned access)
+{
+	const struct vmmu_slots *slots = v->mmu.mem.slots;
+	enum guest_access done = find_memory(v, &o->part[0], access);
+	uint64_t generation = slots->generation;
+
+	if (done != GUEST_OK || o->count == 1)
+		return done;
+	done = find_memory(v, &o->part[1], access);
+	if (done == GUEST_OK && slots->generation != generation)
+		return GUEST_FAULTED;
+	return done;
+}
+
+static void device_read(struct vcpu *v, const struct part *p, uint8_t *to)
 {
 	uint64_t value = UINT64_MAX;
 
-	switch (vmmu_gmem_read(&v->mmu.mem, p->gpa, to, p->size)) {
-	case VMMU_GMEM_OK:
-		return GUEST_OK;
-	case VMMU_GMEM_NOT_NOW:
-		return GUEST_FAULTED;
-	case VMMU_GMEM_NONE:
-		return no_memory(v);
-	case VMMU_GMEM_NO_SLOT:
-	case VMMU_GMEM_READ_ONLY:
-		break;
-	}
 	if (!board_mmio_read(&v->vm->board, v->id, p->gpa, p->size, &value))
 		value = UINT64_MAX;
 	memcpy(to, &value, p->size);
-	return GUEST_OK;
 }
 
-static enum guest_access part_write(struct vcpu *v, const struct part *p,
-				    const void *from)
+static void device_write(struct vcpu *v, const struct part *p,
+			 const uint8_t *from)
 {
 	uint64_t value = 0;
 
-	switch (vmmu_gmem_write(&v->mmu.mem, p->gpa, from, p->size)) {
-	case VMMU_GMEM_OK:
-	case VMMU_GMEM_READ_ONLY:
-		return GUEST_OK;
-	case VMMU_GMEM_NOT_NOW:
-		return GUEST_FAULTED;
-	case VMMU_GMEM_NONE:
-		return no_memory(v);
-	case VMMU_GMEM_NO_SLOT:
-		break;
-	}
 	memcpy(&value, from, p->size);
 	board_mmio_write(&v->vm->board, v->id, p->gpa, p->size, value);
-	return GUEST_OK;
+}
+
+/* Memory before devices, here and in operand_write: a device that looks into
+ * memory itself may make the host move what was found. */
+static void operand_read(struct vcpu *v, const struct operand *o,
+			 uint8_t bytes[8])
+{
+	const struct part *end = o->part + o->count;
+
+	for (const struct part *p = o->part; p < end; p++)
+		if (p->memory)
+			memcpy(bytes + p->at, p->memory, p->size);
+	for (const struct part *p = o->part; p < end; p++)
+		if (!p->memory)
+			device_read(v, p, bytes + p->at);
+}
+
+static void operand_write(struct vcpu *v, const struct operand *o,
+			  const uint8_t bytes[8])
+{
+	const struct part *end = o->part + o->count;
+
+	for (const struct part *p = o->part; p < end; p++)
+		if (p->memory)
+			memcpy(p->memory, bytes + p->at, p->size);
+	for (const struct part *p = o->part; p < end; p++)
+		if (!p->memory && !p->read_only)
+			device_write(v, p, bytes + p->at);
 }
 
 enum guest_access vcpu_read(struct vcpu *v, gva_t gva, unsigned size,
 			    unsigned access, uint64_t *value)
 {
-	struct part part[2];
 	uint8_t bytes[8] = { 0 };
 	enum guest_access done;
+	struct operand o;
 
-	done = resolve(v, gva, size, access, part);
+	done = translate(v, gva, size, access, &o);
 	if (done == GUEST_OK)
-		done = part_read(v, &part[0], bytes);
-	if (done == GUEST_OK && part[1].size)
-		done = part_read(v, &part[1], bytes + part[0].size);
+		done = find_both(v, &o, VMMU_R);
+	if (done == GUEST_OK)
+		operand_read(v, &o, bytes);
 	memcpy(value, bytes, sizeof(bytes));
 	return done;
 }
@@ -101,15 +147,15 @@ enum guest_access vcpu_read(struct vcpu *v, gva_t gva, unsigned size,
 enum guest_access vcpu_write(struct vcpu *v, gva_t gva, unsigned size,
 			     uint64_t value)
 {
-	struct part part[2];
 	uint8_t bytes[8];
 	enum guest_access done;
+	struct operand o;
 
 	memcpy(bytes, &value, sizeof(bytes));
-	done = resolve(v, gva, size, VMMU_W, part);
+	done = translate(v, gva, size, VMMU_W, &o);
 	if (done == GUEST_OK)
-		done = part_write(v, &part[0], bytes);
-	if (done == GUEST_OK && part[1].size)
-		done = part_write(v, &part[1], bytes + part[0].size);
+		done = find_both(v, &o, VMMU_W);
+	if (done == GUEST_OK)
+		operand_write(v, &o, bytes);
 	return done;
 }

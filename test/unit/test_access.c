@@ -211,6 +211,77 @@ static void host_answers(void **state)
 	assert_int_equal(rig.vm.end, VM_KILLED);
 }
 
+static void answer_for(uint64_t gpa, enum vmmu_resolve answer)
+{
+	lab_host_answer(&rig.lab, mk_hva(rig.lab.hva_base.v + gpa), 4096,
+			answer);
+	vmmu_vm_backing_changed(&rig.vm.mmu, rig.lab.hva_base, RIG_RAM);
+}
+
+static void all_are(const uint8_t *at, unsigned count, uint8_t what)
+{
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(at[i], what);
+}
+
+/* The host has no answer for one page of two: the other is as it was. */
+static void host_asks_to_retry_half(void **state)
+{
+	static const uint64_t late[] = { 0xc000, 0x8000 };
+	uint8_t *low = rig_memory(0x8000), *high = rig_memory(0xc000);
+	uint64_t value = 1;
+
+	(void)state;
+	map(0x8000 | P | W, 0xc000 | P | W);
+	memset(low + 4088, 0xee, 8);
+	memset(high, 0xee, 8);
+	for (unsigned i = 0; i < 2; i++) {
+		answer_for(late[i], VMMU_RESOLVE_NOT_NOW);
+		assert_int_equal(writes(FIRST + 4092, 8, 0), GUEST_FAULTED);
+		assert_int_equal(vcpu_read(rig.v, mk_gva(FIRST + 4092), 8,
+					   VMMU_R, &value),
+				 GUEST_FAULTED);
+		assert_true(value == 0);
+		all_are(low + 4088, 8, 0xee);
+		all_are(high, 8, 0xee);
+		answer_for(late[i], VMMU_RESOLVE_OK);
+	}
+	assert_int_equal(rig.v->event.type, EVENT_NONE);
+	answer_for(0xc000, VMMU_RESOLVE_NONE);
+	assert_int_equal(writes(FIRST + 4092, 8, 0), GUEST_STOPPED);
+	all_are(low + 4088, 8, 0xee);
+	assert_int_equal(rig.vm.end, VM_KILLED);
+}
+
+static void share(uint64_t gpa)
+{
+	lab_host_share(&rig.lab, mk_hva(rig.lab.hva_base.v + gpa), 4096);
+}
+
+/* To answer for the second page the host moves memory, the first page
+ * perhaps: the instruction is run again. Where the first is what moves, that
+ * is over by the time it is written. */
+static void host_moves_memory(void **state)
+{
+	const uint64_t at = FIRST + 4092, value = 0x8877665544332211;
+
+	(void)state;
+	map(0x8000 | P | W, 0xc000 | P | W);
+	memset(rig_memory(0x8ff8), 0xee, 8);
+	memset(rig_memory(0xc000), 0xee, 8);
+	share(0xc000);
+	assert_int_equal(writes(at, 8, value), GUEST_FAULTED);
+	all_are(rig_memory(0x8ff8), 8, 0xee);
+	all_are(rig_memory(0xc000), 8, 0xee);
+	assert_int_equal(rig.v->event.type, EVENT_NONE);
+	assert_int_equal(writes(at, 8, value), GUEST_OK);
+	assert_true(reads(at, 8) == value);
+	share(0x8000);
+	assert_int_equal(writes(at, 8, ~value), GUEST_OK);
+	assert_true(reads(at, 8) == ~value);
+	assert_int_equal(rig.lab.count.shares_broken, 2);
+}
+
 static void tables_without_memory(void **state)
 {
 	uint64_t value;
@@ -227,11 +298,12 @@ static void tables_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RIG_TEST(over_the_end),	  RIG_TEST(nothing_half_done),
-		RIG_TEST(read_to_write),  RIG_TEST(privilege),
-		RIG_TEST(non_canonical),  RIG_TEST(nothing_there),
-		RIG_TEST(read_only_slot), RIG_TEST(device),
-		RIG_TEST(host_answers),	  RIG_TEST(tables_without_memory),
+		RIG_TEST(over_the_end),	     RIG_TEST(nothing_half_done),
+		RIG_TEST(read_to_write),     RIG_TEST(privilege),
+		RIG_TEST(non_canonical),     RIG_TEST(nothing_there),
+		RIG_TEST(read_only_slot),    RIG_TEST(device),
+		RIG_TEST(host_answers),	     RIG_TEST(host_asks_to_retry_half),
+		RIG_TEST(host_moves_memory), RIG_TEST(tables_without_memory),
 	};
 
 	return cmocka_run_group_tests_name("access", tests, NULL, NULL);
