@@ -56,6 +56,14 @@ enum vmmu_gpa_change {
 	VMMU_GPA_RELAXED,   /* no longer logged: may be mapped large again */
 };
 
+/* Where a scheme's own audit reports: vmmu/audit.h. */
+struct vmmu_audit_sink {
+	void (*breach)(void *ctx, unsigned invariant, const char *sentence,
+		       uint64_t addr, uint64_t entry);
+	void (*entry)(void *ctx); /* one was looked at */
+	void *ctx;
+};
+
 enum vmmu_flush {
 	VMMU_FLUSH_NON_GLOBAL, /* CR3 load */
 	VMMU_FLUSH_ALL,	       /* CR4.PGE toggled, INVPCID all */
@@ -87,9 +95,19 @@ struct vmmu_scheme {
 	/* The table of this vCPU alone, which translates gvas, in place of
 	 * the one above; beside it the scheme keeps one page of state. */
 	const struct pt_table *(*cpu_table)(const struct vmmu_cpu *cpu);
+	/* Software wrote to guest memory: tables may lie there. */
+	void (*wrote)(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
+	/* An EMULATE that cannot be carried out: let the guest write. */
+	void (*unshadow)(struct vmmu_cpu *cpu, gpa_t gpa);
+	/* For a scheme with many tables, in place of table and cpu_table:
+	 * checks them all. Answers how many table pages it holds beside the
+	 * page of state. */
+	uint32_t (*audit)(struct vmmu_vm *vm,
+			  const struct vmmu_audit_sink *sink);
 };
 
 extern const struct vmmu_scheme vmmu_nested;
 extern const struct vmmu_scheme vmmu_vtlb;
+extern const struct vmmu_scheme vmmu_shadow;
 
 #endif

@@ -40,6 +40,12 @@ struct vmmu_stats {
 	uint64_t invlpg;
 	uint64_t tlb_flush;    /* flushes asked of the hardware */
 	uint64_t mmu_recycled; /* times table memory ran out and was reused */
+	/* Of shadow pages: */
+	uint64_t mmu_pte_write;	    /* writes to guest tables, emulated */
+	uint64_t mmu_unsync;	    /* leaf tables that the guest may write */
+	uint64_t mmu_shadow_zapped; /* given up */
+	uint64_t mmu_cache_miss;    /* made */
+	uint64_t root_hits, root_misses;    /* loads of CR3 */
 	uint64_t mapped[PT_LEVELS_MAX + 1]; /* entries ever made, by level */
 };
 
@@ -57,6 +63,7 @@ struct vmmu_vm_config {
 	/* Bytes around a fault that may be mapped with it where the backing
 	 * extends so far, a power of two; 0: only the page that faulted. */
 	uint64_t fault_around;
+	uint32_t roots; /* that shadow keeps: 1 .. 64; 0: 16 */
 };
 
 #define VMMU_SCHEMES_MAX 4
@@ -75,6 +82,7 @@ struct vmmu_vm {
 	struct vmmu_slot_listener listener;
 	struct pt_pool pool;
 	uint64_t fault_around;
+	uint32_t roots;
 	struct vmmu_stats stats;
 	struct vmmu_scheme_use use[VMMU_SCHEMES_MAX];
 	struct vmmu_cpu *cpus; /* list through cpu->next */
@@ -92,7 +100,8 @@ struct vmmu_cpu {
 	void *state; /* the scheme's, for this vCPU */
 };
 
-/* False: table_limit is too small, or fault_around is no power of two. The
+/* False: table_limit is too small, fault_around is no power of two, or roots
+ * is more than 64. The
  * vm does not move afterwards: its parts know each other by address. */
 bool vmmu_vm_init(struct vmmu_vm *vm, const struct vmmu_vm_config *config);
 /* After the last vCPU's vmmu_cpu_fini. */
@@ -127,8 +136,8 @@ void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
 /* What the processor's registers must hold while the guest runs: the guest's
  * own under nested paging, else those that make it walk cpu->root and report
  * every access that the guest's registers would treat otherwise. CR3 is the
- * root; PDPTEs and PAT are the engine's own matter. Changes with set_regs and
- * switch alone. */
+ * root; PDPTEs and PAT are the engine's own matter, but a flush of the vCPU
+ * asks it to read the PDPTEs anew. Changes with set_regs and switch alone. */
 void vmmu_cpu_real_regs(const struct vmmu_cpu *cpu, struct vmmu_regs *real);
 
 /* A hidden or true fault, or a nested violation. */
@@ -136,6 +145,13 @@ void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		    struct vmmu_answer *answer);
 void vmmu_cpu_invalidate(struct vmmu_cpu *cpu, gva_t gva);
 void vmmu_cpu_flush(struct vmmu_cpu *cpu, enum vmmu_flush what);
+
+/* After each write to guest memory by software: an emulated instruction, a
+ * device. Guest tables may lie there. */
+void vmmu_cpu_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
+/* The instruction of an EMULATE, at the answer's gpa, cannot be emulated:
+ * afterwards the guest may run it itself, until its next flush. */
+void vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
 
 /* gva -> gpa by the guest's tables as they are now. */
 static inline enum vmmu_gwalk_status vmmu_cpu_walk(struct vmmu_cpu *cpu,

@@ -214,11 +214,27 @@ static void check_own(struct audit *a, struct vmmu_cpu *c)
 	check_root(a, c, t);
 }
 
+static void sink_breach(void *ctx, unsigned invariant, const char *sentence,
+			uint64_t addr, uint64_t entry)
+{
+	audit_breach(ctx, invariant, sentence, addr, entry);
+}
+
+static void sink_entry(void *ctx)
+{
+	struct audit *a = ctx;
+
+	a->out->entries++;
+}
+
 static void check_use(struct audit *a, const struct vmmu_scheme_use *use)
 {
+	const struct vmmu_audit_sink sink = { sink_breach, sink_entry, a };
 	const struct pt_table *t = NULL;
 
 	a->tables++; /* its state */
+	if (use->scheme->audit)
+		a->tables += use->scheme->audit(a->vm, &sink);
 	if (use->scheme->table) {
 		t = use->scheme->table(a->vm);
 		check_table(a, t, check_leaf);

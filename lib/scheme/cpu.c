@@ -171,3 +171,20 @@ void vmmu_cpu_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)
 	if (cpu->scheme->flush)
 		cpu->scheme->flush(cpu, what);
 }
+
+/* What was written may be a table under any scheme in use. */
+void vmmu_cpu_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size)
+{
+	for (unsigned i = 0; i < VMMU_SCHEMES_MAX; i++) {
+		const struct vmmu_scheme *scheme = cpu->vm->use[i].scheme;
+
+		if (scheme && scheme->wrote)
+			scheme->wrote(cpu, gpa, size);
+	}
+}
+
+void vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
+{
+	if (cpu->scheme->unshadow)
+		cpu->scheme->unshadow(cpu, gpa);
+}

@@ -192,11 +192,13 @@ void vmmu_vm_backing_changed(struct vmmu_vm *vm, hva_t hva, uint64_t size)
 bool vmmu_vm_init(struct vmmu_vm *vm, const struct vmmu_vm_config *config)
 {
 	if (config->table_limit < VMMU_TABLE_LIMIT_MIN ||
-	    config->fault_around & (config->fault_around - 1))
+	    config->fault_around & (config->fault_around - 1) ||
+	    config->roots > 64)
 		return false;
 	*vm = (struct vmmu_vm){ .host = config->host,
 				.hw = config->hw,
-				.fault_around = config->fault_around };
+				.fault_around = config->fault_around,
+				.roots = config->roots ? config->roots : 16 };
 	vmmu_slots_init(&vm->slots, config->slot_storage,
 			config->slot_capacity);
 	vm->listener = (struct vmmu_slot_listener){ .before = before_change,

@@ -423,6 +423,10 @@ static void choose_config(struct gen *g)
 	c->gib = PERCENT(70);
 	c->pdptes_in_memory = c->scheme == SCHEME_NESTED &&
 			      c->nested == NEST_NPT;
+	if (c->scheme == SCHEME_SHADOW) {
+		c->tables = c->tables == 256 ? 256 : 40;
+		c->roots = UINT64_C(1) << rng_below(&g->rng, 4);
+	}
 }
 
 /* A whole slot of 1 GiB where the host has that much in one run. */

@@ -239,14 +239,30 @@ static bool judge_walked(struct world *w, gva_t gva, unsigned access,
 	return same_place(got, &want) || differ(w, "hardware", got, &want);
 }
 
-static void store(struct world *w, const struct place *p, uint64_t value)
+/* How many slots show this page of the host's? */
+static unsigned shown(const struct world *w, hva_t hva)
 {
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < WORLD_SLOTS; i++)
+		count += w->slot[i].used &&
+			 hva.v - w->slot[i].slot.hva.v < w->slot[i].slot.size;
+	return count;
+}
+
+/* Where a table of ours was used, a gpa is only guessed from its hpa: if two
+ * slots show that, which of them logs the write is not known. */
+static void store(struct world *w, const struct hw_done *done, uint64_t value)
+{
+	const struct place *p = &done->place;
 	struct truth_slot *t = truth_find(w, p->gpa);
 	uint8_t *byte = lab_host_ptr(&w->host, p->hpa);
+	hva_t hva = vmmu_slot_hva(&t->slot, p->gpa);
 
 	*byte = (uint8_t)value;
-	truth_store(w, vmmu_slot_hva(&t->slot, p->gpa), 1, value);
-	truth_must(w, p->gpa);
+	truth_store(w, hva, 1, value);
+	if (!done->cached || hw_is_nested(w) || shown(w, hva) == 1)
+		truth_must(w, p->gpa);
 }
 
 /* 3. Accesses. */
@@ -268,6 +284,7 @@ bool op_access(struct world *w, const struct op *op)
 {
 	gva_t gva = sane_gva(w, op->arg[0]);
 	unsigned access = sane_access(op->arg[1]);
+	uint64_t emulated = w->count.emulated;
 	struct hw_done done;
 
 	w->count.accesses++;
@@ -277,7 +294,9 @@ bool op_access(struct world *w, const struct op *op)
 			: !judge_walked(w, gva, access, &done.place))
 		return false;
 	if (done.place.where == AT_MEMORY && (access & VMMU_W))
-		store(w, &done.place, op->arg[2]);
+		store(w, &done, op->arg[2]);
+	if (w->count.emulated != emulated && (access & VMMU_W))
+		vmmu_cpu_wrote(&w->cpu, done.place.gpa, 1);
 	w->count.mmio += done.place.where == AT_MMIO;
 	w->count.faults += done.place.where == AT_FAULT;
 	return true;

@@ -5,6 +5,8 @@
  */
 #include "world.h"
 
+#include "scheme/shadow_page.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +173,23 @@ static unsigned store_size(const struct op *op)
 	return op->arg[1] == 8 ? 8 : op->arg[1] == 4 ? 4 : 1;
 }
 
+/* The guest is about to write there, by a mapping that the trace does not
+ * show. True: it faulted, and the write is emulated. */
+static bool poke_is_emulated(struct world *w, hva_t hva)
+{
+	struct shadow_vm *s;
+	bool let;
+
+	if (w->config.scheme != SCHEME_SHADOW)
+		return false;
+	s = shadow_of(&w->vm);
+	if (!shadow_protects(s, hva.v >> VMMU_PAGE_SHIFT))
+		return false;
+	let = shadow_write(&w->cpu, s, hva.v >> VMMU_PAGE_SHIFT);
+	shadow_settle(s);
+	return !let;
+}
+
 bool op_poke(struct world *w, const struct op *op)
 {
 	struct vmmu_host host = lab_host_ops(&w->host);
@@ -178,6 +197,7 @@ bool op_poke(struct world *w, const struct op *op)
 	gpa_t gpa = mk_gpa(op->arg[0] & ~(uint64_t)(size - 1));
 	struct truth_slot *t = truth_find(w, gpa);
 	struct vmmu_extent e;
+	bool emulated;
 	uint8_t *byte;
 	hva_t hva;
 
@@ -189,9 +209,12 @@ bool op_poke(struct world *w, const struct op *op)
 		world_backing_arrives(w);
 		host.ops->resolve(host.cookie, hva, VMMU_W, &e);
 	}
+	emulated = poke_is_emulated(w, hva);
 	byte = lab_host_ptr(&w->host, mk_hpa(e.hpa.v + (hva.v - e.hva.v)));
 	memcpy(byte, &op->arg[2], size);
 	truth_store(w, hva, size, op->arg[2]);
+	if (emulated)
+		vmmu_cpu_wrote(&w->cpu, gpa, size);
 	return true;
 }
 
@@ -230,6 +253,7 @@ bool op_write(struct world *w, const struct op *op)
 	if (wrote == VMMU_GMEM_OK) {
 		truth_store(w, vmmu_slot_hva(&t->slot, gpa), size, op->arg[2]);
 		truth_must(w, gpa);
+		vmmu_cpu_wrote(&w->cpu, gpa, size);
 	}
 	return true;
 }

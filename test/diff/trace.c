@@ -9,7 +9,7 @@
 
 const char *const mode_names[MODE_COUNT] = { "off", "32", "pae", "4level",
 					     "la57" };
-const char *const scheme_names[SCHEME_COUNT] = { "nested", "vtlb" };
+const char *const scheme_names[SCHEME_COUNT] = { "nested", "vtlb", "shadow" };
 const char *const plant_names[PLANT_COUNT] = { "none", "drop-flush", "drop-tlb",
 					       "drop-invlpg" };
 const char *const op_names[OP_COUNT] = {
@@ -41,6 +41,7 @@ static const struct key keys[] = {
 	{ "nx", offsetof(struct world_config, nx) },
 	{ "gib", offsetof(struct world_config, gib) },
 	{ "pdptes", offsetof(struct world_config, pdptes_in_memory) },
+	{ "roots", offsetof(struct world_config, roots) },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))

@@ -25,6 +25,7 @@ enum guest_mode {
 enum diff_scheme {
 	SCHEME_NESTED,
 	SCHEME_VTLB,
+	SCHEME_SHADOW,
 	SCHEME_COUNT,
 };
 
@@ -48,6 +49,7 @@ struct world_config {
 	uint64_t around; /* fault_around */
 	uint64_t maxphyaddr;
 	uint64_t pse36, nx, gib, pdptes_in_memory;
+	uint64_t roots; /* that shadow keeps */
 };
 
 enum op_kind {

@@ -160,10 +160,14 @@ static void flushed(void *ctx, struct vmmu_cpu *cpu, const gva_t *gva)
 	(void)cpu;
 	if (w->plant == PLANT_DROP_TLB)
 		return;
-	if (gva)
+	if (gva) {
 		tlb_invlpg(&w->tlb, &w->sregs, *gva);
-	else
-		tlb_flush_all(&w->tlb);
+		return;
+	}
+	tlb_flush_all(&w->tlb);
+	/* CR3 is loaded again, and the PDPTEs with it. */
+	if (w->config.scheme == SCHEME_SHADOW)
+		w->root.pdptes_loaded = false;
 }
 
 void world_backing_arrives(struct world *w)
@@ -203,6 +207,7 @@ static bool start_host(struct world *w)
 static const struct vmmu_scheme *const schemes[SCHEME_COUNT] = {
 	[SCHEME_NESTED] = &vmmu_nested,
 	[SCHEME_VTLB] = &vmmu_vtlb,
+	[SCHEME_SHADOW] = &vmmu_shadow,
 };
 
 static bool start_vm(struct world *w)
@@ -217,6 +222,7 @@ static bool start_vm(struct world *w)
 		.slot_capacity = WORLD_SLOTS,
 		.table_limit = (uint32_t)w->config.tables,
 		.fault_around = w->config.around,
+		.roots = (uint32_t)w->config.roots,
 	};
 
 	w->vm_live = vmmu_vm_init(&w->vm, &config);

@@ -1,0 +1,241 @@
+/*
+ * The scheme `shadow`: tables of ours that follow the guest's, one for one,
+ * and are kept while the guest keeps its own.
+ *
+ *   gva --shadow tables--> hpa       each shadows one table of the guest's
+ *   gva --guest's tables--> gpa --slot--> hva --host--> hpa
+ *
+ * A hidden fault makes what is missing on the way to one leaf (fill). Writes
+ * to shadowed tables are seen: leaf tables at the guest's next flush, upper
+ * ones at once (sync). So a process's tables stay right while it does not run,
+ * and a load of its CR3 finds them (root). A frame's leaves are found by a
+ * reverse map (rmap), and pages by hash of what they shadow (page).
+ *
+ * SDM 3A 4.10 is the contract with the guest; 4.8 for A and D (I3).
+ */
+#include <stddef.h>
+
+#include "scheme/shadow_page.h"
+
+/* 1. Faults. */
+
+static void out_of_pages(struct shadow_vm *s, unsigned round)
+{
+	if (round < 2)
+		shadow_recycle(s, round ? UINT32_MAX : 24);
+	else
+		vm_recycle(s->vm);
+}
+
+/* The guest's root table was in no slot when CR3 was loaded, or its slot has
+ * gone since. */
+static void find_root(struct vmmu_cpu *cpu, struct shadow_vm *s)
+{
+	struct shadow_page *p = cpu->state;
+	uint64_t frame;
+
+	if (p->key.frame != SHADOW_NO_FRAME || p->key.format < 4)
+		return;
+	frame = shadow_frame(cpu->vm, p->key.gfn);
+	if (frame != SHADOW_NO_FRAME)
+		shadow_page_move(s, p, frame);
+}
+
+static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
+		   const struct combined *c, enum shadow_fill r,
+		   struct vmmu_answer *a)
+{
+	struct vmmu_stats *stats = &cpu->vm->stats;
+
+	switch (r) {
+	case SHADOW_NEW:
+		stats->pf_fixed++;
+		return;
+	case SHADOW_THERE:
+		stats->pf_spurious++;
+		vm_flush_gva(cpu, f->gva);
+		return;
+	case SHADOW_EMULATE:
+		stats->pf_emulate++;
+		a->verdict = VMMU_EMULATE;
+		a->gpa = c->walk.gpa;
+		return;
+	case SHADOW_CHANGED:
+	case SHADOW_AGAIN:
+		return; /* it comes again */
+	case SHADOW_NO_ROOM:
+		finding_kill(a, "no pages for a vCPU's tables");
+	}
+}
+
+#define ROUNDS 4
+
+static void shadow_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
+			 struct vmmu_answer *a)
+{
+	struct shadow_vm *s = shadow_of(cpu->vm);
+	enum shadow_fill r = SHADOW_AGAIN;
+	struct combined c;
+
+	cpu->vm->stats.pf_taken++;
+	if (combine(cpu, f, &c, a)) {
+		find_root(cpu, s);
+		for (unsigned i = 0, full = 0; i < ROUNDS; i++) {
+			r = shadow_fill(cpu, s, f, &c);
+			if (r == SHADOW_NO_ROOM)
+				out_of_pages(s, full++);
+			else if (r != SHADOW_AGAIN)
+				break;
+		}
+		answer(cpu, f, &c, r, a);
+	}
+	shadow_settle(s);
+}
+
+/* 2. The guest flushes. */
+
+static void shadow_invalidate(struct vmmu_cpu *cpu, gva_t gva)
+{
+	struct shadow_vm *s = shadow_of(cpu->vm);
+
+	cpu->vm->stats.invlpg++;
+	shadow_sync_gva(cpu, s, gva);
+	shadow_settle(s);
+	vm_flush_gva(cpu, gva);
+}
+
+static void shadow_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)
+{
+	struct shadow_vm *s = shadow_of(cpu->vm);
+
+	(void)what; /* no leaf is global */
+	shadow_sync_all(cpu, s, true);
+	if (s->stale)
+		shadow_settle(s);
+	else
+		vm_flush_cpu(cpu);
+}
+
+static void shadow_set_mode(struct vmmu_cpu *cpu)
+{
+	struct shadow_vm *s = shadow_of(cpu->vm);
+	const struct shadow_page *p = cpu->state;
+
+	/* What INVLPG made right was right under the mode of then. */
+	if (p->key.mode != shadow_mode(&cpu->mode))
+		shadow_sync_all(cpu, s, false);
+	if (!shadow_root_load(cpu, s))
+		cpu->vm->poisoned = "no pages for a vCPU's root";
+	shadow_settle(s);
+}
+
+/* 3. Slots and backing change. */
+
+/* Tables that lie in the frame: their contents may be others now. */
+static void frame_gone(struct shadow_vm *s, uint64_t frame)
+{
+	uint32_t id;
+
+	while ((id = shadow_first(s, frame)) != 0) {
+		struct shadow_page *p = shadow_at(s, id);
+
+		if (!p->vcpus) {
+			shadow_page_free(s, p);
+			continue;
+		}
+		shadow_page_empty(s, p);
+		shadow_page_move(s, p, SHADOW_NO_FRAME);
+	}
+	shadow_drop_frame(s, frame);
+}
+
+/* Everything, so that other schemes have the pages. */
+static void give_back(struct shadow_vm *s)
+{
+	uint32_t id = s->oldest, newer;
+
+	for (; id; id = newer) {
+		struct shadow_page *p = shadow_at(s, id);
+
+		newer = p->newer;
+		if (p->vcpus)
+			shadow_page_empty(s, p);
+		else
+			shadow_page_free(s, p);
+	}
+}
+
+static void one_gfn(struct shadow_vm *s, uint64_t gfn,
+		    enum vmmu_gpa_change change)
+{
+	uint64_t frame = shadow_frame(s->vm, gfn);
+
+	if (frame == SHADOW_NO_FRAME)
+		return;
+	if (change == VMMU_GPA_GONE)
+		frame_gone(s, frame);
+	else
+		shadow_protect(s, frame);
+}
+
+static void shadow_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
+			       enum vmmu_gpa_change change)
+{
+	struct shadow_vm *s = shadow_of(vm);
+
+	if (change == VMMU_GPA_RELAXED)
+		return; /* small leaves are no error */
+	if (count == UINT64_MAX >> VMMU_PAGE_SHIFT)
+		give_back(s);
+	else
+		for (uint64_t i = 0; i < count && s->count; i++)
+			one_gfn(s, gfn.v + i, change);
+	shadow_settle(s);
+}
+
+/* 4. Birth and death. */
+
+static bool shadow_vm_init(struct vmmu_vm *vm)
+{
+	if (vm->hw.host_max_leaf < 1 || vm->hw.host_max_leaf > 3 ||
+	    vm->pool.limit < SHADOW_LIMIT_MIN)
+		return false;
+	return shadow_begin(shadow_of(vm), vm);
+}
+
+static void shadow_vm_fini(struct vmmu_vm *vm)
+{
+	shadow_end(shadow_of(vm));
+}
+
+static bool shadow_cpu_init(struct vmmu_cpu *cpu)
+{
+	cpu->state = NULL;
+	return shadow_root_load(cpu, shadow_of(cpu->vm));
+}
+
+static void shadow_cpu_fini(struct vmmu_cpu *cpu)
+{
+	struct shadow_vm *s = shadow_of(cpu->vm);
+
+	shadow_root_leave(cpu, s);
+	shadow_settle(s);
+}
+
+const struct vmmu_scheme vmmu_shadow = {
+	.name = "shadow",
+	.needs = VMMU_NEEDS_PF | VMMU_NEEDS_CR3 | VMMU_NEEDS_CR_MODE |
+		 VMMU_NEEDS_INVLPG,
+	.vm_init = shadow_vm_init,
+	.vm_fini = shadow_vm_fini,
+	.cpu_init = shadow_cpu_init,
+	.cpu_fini = shadow_cpu_fini,
+	.set_mode = shadow_set_mode,
+	.fault = shadow_fault,
+	.invalidate = shadow_invalidate,
+	.flush = shadow_flush,
+	.gpa_changed = shadow_gpa_changed,
+	.wrote = shadow_wrote,
+	.unshadow = shadow_unshadow,
+	.audit = shadow_audit,
+};

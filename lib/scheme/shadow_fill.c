@@ -1,0 +1,286 @@
+/*
+ * One hidden fault: down the shadow tables to the leaf, making what is
+ * missing.
+ *
+ *   at each level   read the guest's entry again, now that its table is
+ *                   shadowed and cannot change unseen; it must lead where the
+ *                   walk went, or the fault is left to come again
+ *                   the entry of ours must refer to the page with the key that
+ *                   follows from it; else it is replaced
+ *   below a large   direct pages: they shadow no table, but cut the guest's
+ *   guest page      page into what the backing allows
+ *   at the leaf     W only if no table that is in sync lies in the frame
+ *
+ * The guest's A bits were set by the walk, and D for a write; a clean page has
+ * no W (SDM 3A 4.8, I3).
+ */
+#include "scheme/shadow_page.h"
+
+#include "pt/gpte.h"
+#include "scheme/real.h"
+
+/* 1. Keys of what is below. */
+
+bool shadow_read(struct vmmu_cpu *cpu, uint64_t gpa, unsigned size,
+		 uint64_t *entry)
+{
+	uint8_t *page;
+
+	if (vmmu_gmem_page(&cpu->mem, gpa_gfn(mk_gpa(gpa)), VMMU_R, &page) !=
+	    VMMU_GMEM_OK)
+		return false;
+	*entry = gpte_read(page + (gpa & VMMU_PAGE_MASK), size);
+	return true;
+}
+
+bool shadow_key_table(const struct vmmu_cpu *cpu, const struct shadow_page *p,
+		      uint64_t gpa, uint64_t gva, unsigned access,
+		      struct shadow_key *key)
+{
+	*key = (struct shadow_key){
+		.gfn = gpa >> VMMU_PAGE_SHIFT,
+		.frame = shadow_frame(cpu->vm, gpa >> VMMU_PAGE_SHIFT),
+		.level = (uint8_t)(p->key.level - 1),
+		.format = p->key.format,
+		.access = (uint8_t)access,
+		.mode = p->key.mode,
+	};
+	if (p->key.format == 2)
+		key->part = key->level == 2 ? gva >> 30 & 3 : gva >> 21 & 1;
+	return key->frame != SHADOW_NO_FRAME;
+}
+
+static void key_direct(const struct shadow_page *p, const struct combined *c,
+		       struct shadow_key *key)
+{
+	uint64_t span = UINT64_C(1) << 9 * (p->key.level - 1);
+
+	*key = (struct shadow_key){
+		.gfn = (c->found.gpa >> VMMU_PAGE_SHIFT) & ~(span - 1),
+		.frame = SHADOW_NO_FRAME,
+		.level = (uint8_t)(p->key.level - 1),
+		.part = (uint8_t)(c->walk.pkey << 1 | c->walk.dirty),
+		.access = c->walk.perms,
+		.mode = p->key.mode,
+	};
+	if (shadow_is_direct(p)) {
+		key->part = p->key.part;
+		key->access = p->key.access;
+	}
+}
+
+/* 2. The way down. */
+
+struct way {
+	struct vmmu_cpu *cpu;
+	struct shadow_vm *s;
+	const struct vmmu_fault *f;
+	const struct combined *c;
+	struct shadow_page *p;
+	unsigned access; /* granted so far */
+};
+
+/* Reads the guest's entry for this level. False: not what the walk saw. */
+static bool guest_agrees(struct way *w)
+{
+	const struct vmmu_mode *m = &w->cpu->mode;
+	const struct vmmu_gwalk *walk = &w->c->walk;
+	unsigned level = w->p->key.level;
+	const struct vmmu_mode_level *l = &m->level[level];
+	uint64_t index = w->f->gva.v >> l->shift & l->index_mask, entry;
+
+	if (shadow_is_direct(w->p) || shadow_is_pae_root(w->p))
+		return true;
+	if (!shadow_read(w->cpu, walk->tables[level].v + index * m->entry_size,
+			 m->entry_size, &entry))
+		return false;
+	if (level == walk->level)
+		return entry == walk->entry;
+	w->access &= pt_entry_perms(&m->format->level[level], entry);
+	return entry & SHADOW_P && entry & SHADOW_A &&
+	       (entry & l->table_addr) == walk->tables[level - 1].v;
+}
+
+static bool same_key(const struct shadow_key *a, const struct shadow_key *b)
+{
+	return a->gfn == b->gfn && a->frame == b->frame &&
+	       a->level == b->level && a->format == b->format &&
+	       a->part == b->part && a->access == b->access &&
+	       a->mode == b->mode;
+}
+
+static bool key_below(const struct way *w, struct shadow_key *key)
+{
+	const struct vmmu_gwalk *walk = &w->c->walk;
+	unsigned level = w->p->key.level - 1u;
+
+	if (shadow_is_direct(w->p) || level < walk->level) {
+		key_direct(w->p, w->c, key);
+		return true;
+	}
+	return shadow_key_table(w->cpu, w->p, walk->tables[level].v,
+				w->f->gva.v, w->access, key);
+}
+
+static enum shadow_fill link_below(struct way *w, unsigned index,
+				   const struct shadow_key *key)
+{
+	struct shadow_page *child;
+
+	shadow_drop(w->s, w->p, index);
+	child = shadow_page_get(w->cpu, w->s, key, NULL);
+	if (!child)
+		return SHADOW_NO_ROOM;
+	shadow_put_table(w->s, w->p, index, child);
+	/* What is below may be out of date where the guest used it before; not
+	 * at an address where it never was. */
+	if (w->s->unsync_count && child->present)
+		shadow_sync_all(w->cpu, w->s, true);
+	if (shadow_is_pae_root(w->p))
+		vm_flush_cpu(w->cpu);
+	w->p = child;
+	return SHADOW_NEW;
+}
+
+static enum shadow_fill step_down(struct way *w)
+{
+	unsigned index = shadow_index(w->p, w->f->gva.v);
+	uint64_t entry = shadow_load(w->p, index);
+	struct shadow_page *child;
+	struct shadow_key key;
+
+	w->p->writes = 0;
+	if (!guest_agrees(w) || !key_below(w, &key))
+		return SHADOW_CHANGED;
+	if (!(entry & SHADOW_P) || shadow_is_leaf(w->p, entry))
+		return link_below(w, index, &key);
+	child = shadow_child(w->s, w->p, index);
+	if (!same_key(&child->key, &key))
+		return link_below(w, index, &key);
+	w->p = child;
+	return SHADOW_NEW;
+}
+
+/* 3. The leaf. */
+
+uint64_t shadow_leaf(const struct shadow_page *p, uint64_t hpa, unsigned perms,
+		     unsigned pkey)
+{
+	const struct pt_format *f =
+		shadow_is_pae_root(p) || (p->key.mode & 7) < 4 ? &pt_x86_pae
+							       : &pt_x86_64;
+	const struct pt_level *row = &f->level[p->key.level];
+
+	return pt_make_leaf(row, hpa, perms, VMMU_WB) | row->accessed |
+	       (perms & VMMU_W ? row->dirty : 0) | (uint64_t)pkey << 59;
+}
+
+/* The largest leaf: within the guest's page, slot and run, and without any
+ * table in it. */
+static unsigned level_of(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
+			 const struct combined *c)
+{
+	const struct finding *f = &c->found;
+	unsigned most = real_format(&cpu->mode) == &pt_x86_pae ? 2 : 3;
+	uint64_t hva = vmmu_slot_hva(f->slot, mk_gpa(f->gpa)).v;
+
+	if (f->before + f->after < VMMU_PAGE_SIZE)
+		return 1;
+	if (most > cpu->vm->hw.host_max_leaf)
+		most = cpu->vm->hw.host_max_leaf;
+	if (c->walk.level && c->walk.page_shift < 30)
+		most = c->walk.page_shift < 21 ? 1 : most < 2 ? most : 2;
+	for (; most > 1; most--) {
+		uint64_t in = (VMMU_PAGE_SIZE << 9 * (most - 1)) - 1;
+		uint64_t at = f->gpa & in;
+
+		if (at == (f->hpa & in) && at <= f->before &&
+		    in - at <= f->after &&
+		    !shadow_holds_tables(s, (hva - at) >> VMMU_PAGE_SHIFT,
+					 most))
+			break;
+	}
+	return most;
+}
+
+/* W may be granted; else *perms loses it. */
+static bool settle_w(struct way *w, uint64_t frame, unsigned *perms)
+{
+	if (!(*perms & VMMU_W) || !shadow_protects(w->s, frame))
+		return true;
+	if (w->f->access & VMMU_W && shadow_write(w->cpu, w->s, frame))
+		return true;
+	*perms &= ~VMMU_W;
+	return !(w->f->access & VMMU_W);
+}
+
+/* The guest's entry that a leaf is made from, or its gpa: shadow_leaf_gpa. */
+static bool note_source(struct way *w, unsigned index, uint64_t gpa)
+{
+	struct shadow_page *p = w->p;
+	uint64_t *entries;
+
+	if (shadow_is_direct(p))
+		return true;
+	if (p->key.level == 1) {
+		p->snap[index] = w->c->walk.entry;
+		return true;
+	}
+	if (!p->snap) {
+		shadow_settle(w->s);
+		if (!pt_pool_get(&w->s->vm->pool, &p->snap_page, &entries))
+			return false;
+		p->snap = entries;
+	}
+	p->snap[index] = gpa;
+	return true;
+}
+
+static enum shadow_fill put(struct way *w)
+{
+	const struct finding *f = &w->c->found;
+	unsigned level = w->p->key.level, perms = w->c->perms;
+	uint64_t in = (VMMU_PAGE_SIZE << 9 * (level - 1)) - 1;
+	unsigned index = shadow_index(w->p, w->f->gva.v);
+	uint64_t old = shadow_load(w->p, index), leaf, frame;
+	bool may = true;
+
+	frame = (vmmu_slot_hva(f->slot, mk_gpa(f->gpa)).v - (f->gpa & in)) >>
+		VMMU_PAGE_SHIFT;
+	if (level == 1)
+		may = settle_w(w, frame, &perms);
+	else if (shadow_holds_tables(w->s, frame, level))
+		return SHADOW_AGAIN;
+	leaf = shadow_leaf(w->p, f->hpa & ~in, perms, w->c->walk.pkey);
+	if (may && old == leaf &&
+	    shadow_leaf_gpa(w->p, index) == (f->gpa & ~in)) {
+		if (level == 1)
+			note_source(w, index, f->gpa);
+		return SHADOW_THERE;
+	}
+	shadow_drop(w->s, w->p, index);
+	if (!note_source(w, index, f->gpa & ~in))
+		return SHADOW_NO_ROOM;
+	shadow_put_leaf(w->s, w->p, index, leaf, frame);
+	w->s->vm->stats.mapped[level]++;
+	return may ? SHADOW_NEW : SHADOW_EMULATE;
+}
+
+enum shadow_fill shadow_fill(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			     const struct vmmu_fault *f,
+			     const struct combined *c)
+{
+	struct way w = { cpu, s, f, c, cpu->state, VMMU_RWXU };
+	unsigned level = level_of(cpu, s, c);
+
+	while (w.p->key.level > level) {
+		enum shadow_fill r = step_down(&w);
+
+		if (r != SHADOW_NEW)
+			return r;
+	}
+	w.p->writes = 0;
+	if (!guest_agrees(&w))
+		return SHADOW_CHANGED;
+	return put(&w);
+}

@@ -1,0 +1,422 @@
+/*
+ * The cache of shadow pages; see shadow_page.h.
+ *
+ * 1. Descriptions lie in pool pages, 31 a page: the first place says where
+ *    the page itself is. A page's id is its place, and 0 is none.
+ * 2. Pages are found by hash of the frame that the guest's table lies in (of
+ *    the gfn, where it is in none), so that all pages for one frame are in
+ *    one chain: that chain also answers what a write to the frame meets.
+ * 3. To shadow a table its frame is made read-only wherever it is mapped,
+ *    before the first entry is read. Each 2 MiB region counts the tables in
+ *    it, so that no large leaf maps one.
+ * 4. When pages run out, those go that were not used for long. Hardware's A
+ *    bits in the entries to a page tell of use that we did not see; a page
+ *    that has one is passed over once. The roots that vCPUs run on stay.
+ *
+ * What is freed may still be in hardware's paging-structure caches: SDM 3A
+ * 4.10.3. It is empty, and is not used again before a flush.
+ */
+#include "scheme/shadow_page.h"
+
+#include <string.h>
+
+/* 1. Descriptions. */
+
+uint32_t shadow_id(const struct shadow_vm *s, const struct shadow_page *p)
+{
+	uintptr_t page = (uintptr_t)p & ~(uintptr_t)VMMU_PAGE_MASK;
+	const struct shadow_page *first = (const void *)page;
+
+	(void)s;
+	return first->hash_next * SHADOW_IN_PAGE + (uint32_t)(p - first);
+}
+
+static void *get(struct shadow_vm *s, hpa_t *page)
+{
+	uint64_t *entries;
+
+	return pt_pool_get(&s->vm->pool, page, &entries) ? entries : NULL;
+}
+
+static void put(struct shadow_vm *s, hpa_t page)
+{
+	pt_pool_put(&s->vm->pool, page);
+	s->stale = true;
+}
+
+static bool more_ids(struct shadow_vm *s)
+{
+	struct shadow_page *first;
+	hpa_t page;
+
+	if (s->desc_count == SHADOW_DESCS)
+		return false;
+	first = get(s, &page);
+	if (!first)
+		return false;
+	first->table_page = page;
+	first->hash_next = s->desc_count;
+	s->desc[s->desc_count++] = first;
+	for (unsigned i = 1; i < SHADOW_IN_PAGE; i++) {
+		first[i].hash_next = s->free_ids;
+		s->free_ids = shadow_id(s, &first[i]);
+	}
+	return true;
+}
+
+bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm)
+{
+	uint32_t want = 1;
+
+	s->vm = vm;
+	while (want < SHADOW_BUCKETS && want * 128 < vm->pool.limit)
+		want *= 2;
+	while (s->bucket_count < want) {
+		s->bucket[s->bucket_count] =
+			get(s, &s->bucket_page[s->bucket_count]);
+		if (!s->bucket[s->bucket_count])
+			break;
+		s->bucket_count++;
+	}
+	if (s->bucket_count == want && more_ids(s))
+		return true;
+	shadow_end(s);
+	return false;
+}
+
+void shadow_end(struct shadow_vm *s)
+{
+	while (s->oldest)
+		shadow_page_free(s, shadow_at(s, s->oldest));
+	while (s->desc_count)
+		put(s, s->desc[--s->desc_count]->table_page);
+	while (s->bucket_count)
+		put(s, s->bucket_page[--s->bucket_count]);
+	shadow_settle(s);
+}
+
+void shadow_settle(struct shadow_vm *s)
+{
+	if (!s->stale)
+		return;
+	s->stale = false;
+	vm_flush_all(s->vm);
+}
+
+/* 2. Chains by hash, and the order of use. */
+
+uint64_t shadow_frame(const struct vmmu_vm *vm, uint64_t gfn)
+{
+	const struct vmmu_slot *slot = vmmu_slots_find(&vm->slots, mk_gfn(gfn));
+
+	if (!slot)
+		return SHADOW_NO_FRAME;
+	return vmmu_slot_hva(slot, gfn_gpa(mk_gfn(gfn))).v >> VMMU_PAGE_SHIFT;
+}
+
+static unsigned hash(uint64_t value)
+{
+	return (unsigned)(value * UINT64_C(0x9e3779b97f4a7c15) >> 56) %
+	       SHADOW_HASH;
+}
+
+static unsigned hash_of(const struct shadow_key *k)
+{
+	return hash(k->frame != SHADOW_NO_FRAME ? k->frame : ~k->gfn);
+}
+
+static void hash_in(struct shadow_vm *s, struct shadow_page *p)
+{
+	uint32_t *head = &s->hash[hash_of(&p->key)];
+
+	p->hash_next = *head;
+	*head = shadow_id(s, p);
+	if (p->key.frame == SHADOW_NO_FRAME)
+		return;
+	s->region[p->key.frame / 512 % SHADOW_REGIONS]++;
+	s->tables++;
+}
+
+static void hash_out(struct shadow_vm *s, struct shadow_page *p)
+{
+	uint32_t *link = &s->hash[hash_of(&p->key)];
+	uint32_t id = shadow_id(s, p);
+
+	while (*link != id)
+		link = &shadow_at(s, *link)->hash_next;
+	*link = p->hash_next;
+	if (p->key.frame == SHADOW_NO_FRAME)
+		return;
+	s->region[p->key.frame / 512 % SHADOW_REGIONS]--;
+	s->tables--;
+}
+
+static uint32_t same_frame(const struct shadow_vm *s, uint32_t id,
+			   uint64_t frame)
+{
+	while (id && shadow_at(s, id)->key.frame != frame)
+		id = shadow_at(s, id)->hash_next;
+	return id;
+}
+
+uint32_t shadow_first(const struct shadow_vm *s, uint64_t frame)
+{
+	return same_frame(s, s->hash[hash(frame)], frame);
+}
+
+uint32_t shadow_next(const struct shadow_vm *s, uint32_t id)
+{
+	const struct shadow_page *p = shadow_at(s, id);
+
+	return same_frame(s, p->hash_next, p->key.frame);
+}
+
+bool shadow_protects(const struct shadow_vm *s, uint64_t frame)
+{
+	uint32_t id = shadow_first(s, frame);
+
+	while (id && shadow_at(s, id)->unsync)
+		id = shadow_next(s, id);
+	return id != 0;
+}
+
+bool shadow_holds_tables(const struct shadow_vm *s, uint64_t frame,
+			 unsigned level)
+{
+	if (level > 2)
+		return s->tables;
+	return s->region[frame / 512 % SHADOW_REGIONS] ||
+	       s->region[(frame + 511) / 512 % SHADOW_REGIONS];
+}
+
+static void use_out(struct shadow_vm *s, struct shadow_page *p)
+{
+	if (p->newer)
+		shadow_at(s, p->newer)->older = p->older;
+	else
+		s->newest = p->older;
+	if (p->older)
+		shadow_at(s, p->older)->newer = p->newer;
+	else
+		s->oldest = p->newer;
+}
+
+static void use_in(struct shadow_vm *s, struct shadow_page *p)
+{
+	uint32_t id = shadow_id(s, p);
+
+	p->newer = 0;
+	p->older = s->newest;
+	if (s->newest)
+		shadow_at(s, s->newest)->newer = id;
+	else
+		s->oldest = id;
+	s->newest = id;
+}
+
+static void touch(struct shadow_vm *s, struct shadow_page *p)
+{
+	if (!p->newer)
+		return;
+	use_out(s, p);
+	use_in(s, p);
+}
+
+/* 3. Get. */
+
+static bool same_key(const struct shadow_page *p, const struct shadow_key *k,
+		     const uint64_t *pdpte)
+{
+	const struct shadow_key *l = &p->key;
+
+	if (l->gfn != k->gfn || l->frame != k->frame || l->mode != k->mode ||
+	    l->level != k->level || l->format != k->format ||
+	    l->part != k->part || l->access != k->access)
+		return false;
+	return !pdpte || !memcmp(p->pdpte, pdpte, sizeof(p->pdpte));
+}
+
+static struct shadow_page *find(const struct shadow_vm *s,
+				const struct shadow_key *key,
+				const uint64_t *pdpte)
+{
+	for (uint32_t id = s->hash[hash_of(key)]; id;
+	     id = shadow_at(s, id)->hash_next)
+		if (same_key(shadow_at(s, id), key, pdpte))
+			return shadow_at(s, id);
+	return NULL;
+}
+
+#define LOW_TRIES 16
+
+/* CR3 has 32 bits outside long mode. Pages above are put aside meanwhile. */
+static void *get_low(struct shadow_vm *s, hpa_t *page)
+{
+	hpa_t high[LOW_TRIES];
+	unsigned count = 0;
+	void *entries;
+
+	while ((entries = get(s, page)) && page->v >> 32 && count < LOW_TRIES)
+		high[count++] = *page;
+	if (entries && page->v >> 32) {
+		put(s, *page);
+		entries = NULL;
+	}
+	while (count)
+		put(s, high[--count]);
+	return entries;
+}
+
+static bool get_pages(struct shadow_vm *s, struct shadow_page *p)
+{
+	bool snap = p->key.level == 1 && !shadow_is_direct(p);
+
+	if (!pt_pool_reserve(&s->vm->pool, 2u + snap))
+		return false;
+	p->table = shadow_is_pae_root(p) ? get_low(s, &p->table_page)
+					 : get(s, &p->table_page);
+	if (!p->table)
+		return false;
+	p->links = get(s, &p->links_page);
+	if (p->links && snap)
+		p->snap = get(s, &p->snap_page);
+	if (p->links && (!snap || p->snap))
+		return true;
+	put(s, p->table_page);
+	if (p->links)
+		put(s, p->links_page);
+	return false;
+}
+
+static struct shadow_page *make(struct shadow_vm *s,
+				const struct shadow_key *key)
+{
+	struct shadow_page *p;
+	uint32_t id = s->free_ids;
+
+	shadow_settle(s);
+	if (!id && !more_ids(s))
+		return NULL;
+	id = s->free_ids;
+	p = shadow_at(s, id);
+	s->free_ids = p->hash_next;
+	*p = (struct shadow_page){ .key = *key, .used = true };
+	if (get_pages(s, p))
+		return p;
+	*p = (struct shadow_page){ .hash_next = s->free_ids };
+	s->free_ids = id;
+	return NULL;
+}
+
+struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				    const struct shadow_key *key,
+				    const uint64_t *pdpte)
+{
+	struct shadow_page *p = find(s, key, pdpte);
+
+	if (p) {
+		touch(s, p);
+		return p;
+	}
+	/* A table that the guest may write has pages of one kind only. */
+	if (key->frame != SHADOW_NO_FRAME && s->unsync_count)
+		shadow_sync_frame(cpu, s, key->frame);
+	p = make(s, key);
+	if (!p)
+		return NULL;
+	if (pdpte)
+		memcpy(p->pdpte, pdpte, sizeof(p->pdpte));
+	hash_in(s, p);
+	use_in(s, p);
+	s->count++;
+	s->vm->stats.mmu_cache_miss++;
+	if (key->frame != SHADOW_NO_FRAME)
+		shadow_protect(s, key->frame);
+	return p;
+}
+
+/* 4. Free. */
+
+void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p)
+{
+	for (unsigned i = 0; p->present && i < SHADOW_ENTRIES; i++)
+		shadow_drop(s, p, i);
+	s->stale = true;
+}
+
+void shadow_page_move(struct shadow_vm *s, struct shadow_page *p,
+		      uint64_t frame)
+{
+	shadow_forget_unsync(s, p);
+	hash_out(s, p);
+	p->key.frame = frame;
+	hash_in(s, p);
+	if (frame != SHADOW_NO_FRAME)
+		shadow_protect(s, frame);
+}
+
+static void unlink_parents(struct shadow_vm *s, struct shadow_page *p)
+{
+	while (p->parents)
+		shadow_drop(s, shadow_at(s, p->parents / SHADOW_ENTRIES),
+			    p->parents % SHADOW_ENTRIES);
+}
+
+void shadow_page_free(struct shadow_vm *s, struct shadow_page *p)
+{
+	uint32_t id = shadow_id(s, p);
+
+	unlink_parents(s, p);
+	shadow_page_empty(s, p);
+	shadow_forget_unsync(s, p);
+	if (p->cached)
+		shadow_root_forget(s, p);
+	hash_out(s, p);
+	use_out(s, p);
+	put(s, p->table_page);
+	put(s, p->links_page);
+	if (p->snap)
+		put(s, p->snap_page);
+	*p = (struct shadow_page){ .hash_next = s->free_ids };
+	s->free_ids = id;
+	s->count--;
+	s->vm->stats.mmu_shadow_zapped++;
+}
+
+/* Hardware went through it since this was last asked. */
+static bool was_used(struct shadow_vm *s, const struct shadow_page *p)
+{
+	bool used = false;
+
+	for (uint32_t n = p->parents; n;) {
+		struct shadow_page *q = shadow_at(s, n / SHADOW_ENTRIES);
+		unsigned i = n % SHADOW_ENTRIES;
+
+		if (!shadow_is_pae_root(q) && q->table[i] & SHADOW_A) {
+			__atomic_fetch_and(&q->table[i], ~SHADOW_A,
+					   __ATOMIC_RELAXED);
+			used = true;
+		}
+		n = q->links[i].next;
+	}
+	return used;
+}
+
+void shadow_recycle(struct shadow_vm *s, uint32_t pages)
+{
+	struct pt_pool *pool = &s->vm->pool;
+	uint32_t passes = s->count * 2;
+
+	s->vm->stats.mmu_recycled++;
+	while (passes-- && !pt_pool_reserve(pool, pages)) {
+		struct shadow_page *p = shadow_at(s, s->oldest);
+
+		if (!s->oldest)
+			break;
+		if (p->vcpus || was_used(s, p))
+			touch(s, p);
+		else
+			shadow_page_free(s, p);
+	}
+	shadow_settle(s);
+}

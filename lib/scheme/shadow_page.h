@@ -1,0 +1,243 @@
+/*
+ * What the files of `shadow` share: shadow pages and the VM's cache of them.
+ *
+ *   guest's table --key--> shadow page: table  512 entries for hardware
+ *                                       links  512 places in chains
+ *                                       snap   512 entries as the guest had
+ *                                              them (leaf tables)
+ *
+ * Every present entry is in one chain. An entry to a table is in the list of
+ * its child's parents; a leaf is in the reverse map, in the bucket of the
+ * frame it maps.
+ *
+ * A frame here is a host virtual page, not a gfn: two slots may show one page,
+ * and a write through either is a write to the table.
+ */
+#ifndef LIB_SCHEME_SHADOW_PAGE_H
+#define LIB_SCHEME_SHADOW_PAGE_H
+
+#include "pt/tree.h"
+#include "scheme/combine.h"
+
+#define SHADOW_ENTRIES	512u
+#define SHADOW_HASH	256u
+#define SHADOW_REGIONS	512u
+#define SHADOW_IN_PAGE	32u /* pages described in one pool page */
+#define SHADOW_DESCS	64u
+#define SHADOW_BUCKETS	16u /* pages of them */
+#define SHADOW_UNSYNC	64u
+#define SHADOW_ROOTS	64u
+#define SHADOW_NO_FRAME UINT64_MAX
+
+/* A worst fill, with the state and one instruction's other addresses. */
+#define SHADOW_LIMIT_MIN 40u
+
+/* What decides a shadow page's contents. */
+struct shadow_key {
+	uint64_t gfn;	/* of the guest's table; direct: of what is mapped */
+	uint64_t frame; /* that the table lies in; NO_FRAME: in none */
+	uint8_t level;	/* ours */
+	uint8_t format; /* the guest format's levels; 0: direct, no table */
+	uint8_t part;	/* 32-bit: which part of the guest's table; direct:
+			 * the leaf's key and D bit */
+	uint8_t access; /* VMMU_RWXU granted by all levels above */
+	uint32_t mode;	/* of the registers: shadow_mode */
+};
+
+struct shadow_link {
+	uint32_t next;	/* node: page's id << 9 | index; 0: the last */
+	uint32_t other; /* leaf: the node before, or BUCKET | number;
+			 * table: the child's id */
+};
+
+#define SHADOW_BUCKET UINT32_C(0x80000000)
+
+struct shadow_page {
+	struct shadow_key key;
+	uint64_t *table;
+	struct shadow_link *links;
+	uint64_t *snap; /* above level 1: a large leaf's gpa; may be NULL */
+	hpa_t table_page, links_page, snap_page;
+	uint32_t hash_next;
+	uint32_t older, newer; /* by use */
+	uint32_t parents;      /* nodes that refer to it */
+	uint16_t present;      /* entries */
+	uint16_t vcpus;	       /* whose root it is */
+	uint8_t writes;	       /* since it was last walked through */
+	bool cached;	       /* in the list of roots */
+	bool unsync;	       /* the guest may be writing there */
+	bool used;
+	uint64_t pdpte[4]; /* PAE root: what it was made from */
+};
+
+_Static_assert(sizeof(struct shadow_page) * SHADOW_IN_PAGE == VMMU_PAGE_SIZE,
+	       "pages' descriptions fill a pool page");
+
+/* The VM's state: one table page. Id 0 is none. */
+struct shadow_vm {
+	struct vmmu_vm *vm;
+	uint32_t free_ids; /* chained by hash_next */
+	uint32_t desc_count, bucket_count;
+	uint32_t newest, oldest, count;
+	uint32_t tables; /* of them not direct */
+	uint32_t unsync_count, clock;
+	bool stale; /* hardware must be flushed before the guest runs */
+	uint64_t large[PT_LEVELS_MAX + 1]; /* leaves, by level */
+	uint32_t hash[SHADOW_HASH];
+	uint16_t region[SHADOW_REGIONS]; /* tables by 2 MiB of frames */
+	struct shadow_page *desc[SHADOW_DESCS];
+	uint32_t *bucket[SHADOW_BUCKETS];
+	hpa_t bucket_page[SHADOW_BUCKETS];
+	uint32_t root[SHADOW_ROOTS];
+	uint32_t root_clock[SHADOW_ROOTS];
+	uint32_t unsync[SHADOW_UNSYNC];
+};
+
+_Static_assert(sizeof(struct shadow_vm) <= VMMU_PAGE_SIZE,
+	       "a VM's state is one table page");
+
+static inline struct shadow_vm *shadow_of(struct vmmu_vm *vm)
+{
+	return vm_use_of(vm, &vmmu_shadow)->state;
+}
+
+static inline struct shadow_page *shadow_at(const struct shadow_vm *s,
+					    uint32_t id)
+{
+	return &s->desc[id / SHADOW_IN_PAGE][id % SHADOW_IN_PAGE];
+}
+
+static inline uint64_t shadow_load(const struct shadow_page *p, unsigned index)
+{
+	return __atomic_load_n(&p->table[index], __ATOMIC_RELAXED);
+}
+
+static inline void shadow_store(struct shadow_page *p, unsigned index,
+				uint64_t entry)
+{
+	__atomic_store_n(&p->table[index], entry, __ATOMIC_RELEASE);
+}
+
+/* All formats walked by the processor have these bits alike. */
+#define SHADOW_P     UINT64_C(0x001)
+#define SHADOW_W     UINT64_C(0x002)
+#define SHADOW_A     UINT64_C(0x020)
+#define SHADOW_D     UINT64_C(0x040)
+#define SHADOW_LARGE UINT64_C(0x080)
+#define SHADOW_ADDR  UINT64_C(0x000ffffffffff000)
+
+static inline bool shadow_is_leaf(const struct shadow_page *p, uint64_t entry)
+{
+	return p->key.level == 1 || (p->key.level <= 3 && entry & SHADOW_LARGE);
+}
+
+static inline bool shadow_is_direct(const struct shadow_page *p)
+{
+	return !p->key.format;
+}
+
+/* The root in PAE's format, whose entries the processor reads with CR3. */
+static inline bool shadow_is_pae_root(const struct shadow_page *p)
+{
+	return p->key.level == 3 && (p->key.mode & 7) < 4;
+}
+
+static inline unsigned shadow_index(const struct shadow_page *p, uint64_t addr)
+{
+	unsigned mask = shadow_is_pae_root(p) ? 3 : SHADOW_ENTRIES - 1;
+
+	return (unsigned)(addr >> (12 + 9 * (p->key.level - 1))) & mask;
+}
+
+/* shadow_page.c: the cache. */
+bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm);
+void shadow_end(struct shadow_vm *s);
+uint32_t shadow_id(const struct shadow_vm *s, const struct shadow_page *p);
+/* The frame that holds a gfn's memory; NO_FRAME: no slot has it. */
+uint64_t shadow_frame(const struct vmmu_vm *vm, uint64_t gfn);
+/* From the cache, or made. NULL: no pages. `pdpte` of a PAE root. */
+struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				    const struct shadow_key *key,
+				    const uint64_t *pdpte);
+/* Unlinks it everywhere and gives its pages back. */
+void shadow_page_free(struct shadow_vm *s, struct shadow_page *p);
+void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p);
+/* The table is known to lie in another frame. */
+void shadow_page_move(struct shadow_vm *s, struct shadow_page *p,
+		      uint64_t frame);
+/* First, or next, page that shadows a table in this frame; id 0: none. */
+uint32_t shadow_first(const struct shadow_vm *s, uint64_t frame);
+uint32_t shadow_next(const struct shadow_vm *s, uint32_t id);
+/* One of them is in sync, so no guest may write there unseen. */
+bool shadow_protects(const struct shadow_vm *s, uint64_t frame);
+/* No leaf of this level may begin at this frame: a table is in it. */
+bool shadow_holds_tables(const struct shadow_vm *s, uint64_t frame,
+			 unsigned level);
+/* Frees pages that were not used for long until `pages` can be had. */
+void shadow_recycle(struct shadow_vm *s, uint32_t pages);
+/* Hardware forgets what was taken away. At the end of each event, and before
+ * a freed page is used again. */
+void shadow_settle(struct shadow_vm *s);
+
+/* shadow_rmap.c: chains. */
+void shadow_put_leaf(struct shadow_vm *s, struct shadow_page *p, unsigned index,
+		     uint64_t entry, uint64_t frame);
+void shadow_put_table(struct shadow_vm *s, struct shadow_page *p,
+		      unsigned index, struct shadow_page *child);
+/* Takes an entry away; what it referred to stays in the cache. */
+void shadow_drop(struct shadow_vm *s, struct shadow_page *p, unsigned index);
+uint64_t shadow_leaf_gpa(const struct shadow_page *p, unsigned index);
+static inline struct shadow_page *shadow_child(const struct shadow_vm *s,
+					       const struct shadow_page *p,
+					       unsigned index)
+{
+	return shadow_at(s, p->links[index].other);
+}
+/* All leaves of a frame: none writable, or none at all. */
+void shadow_protect(struct shadow_vm *s, uint64_t frame);
+void shadow_drop_frame(struct shadow_vm *s, uint64_t frame);
+bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
+		     unsigned index);
+
+/* shadow_sync.c: what the guest writes to its tables. */
+/* It is about to. True: let it. False: emulate. */
+bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame);
+void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
+void shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
+void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep);
+void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		       uint64_t frame);
+void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva);
+void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p);
+
+/* shadow_root.c: the roots. */
+uint32_t shadow_mode(const struct vmmu_mode *m);
+bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s);
+void shadow_root_leave(struct vmmu_cpu *cpu, struct shadow_vm *s);
+void shadow_root_forget(struct shadow_vm *s, struct shadow_page *p);
+
+/* shadow_fill.c: one hidden fault. */
+enum shadow_fill {
+	SHADOW_NEW,
+	SHADOW_THERE,
+	SHADOW_CHANGED, /* the guest's tables, meanwhile */
+	SHADOW_AGAIN,
+	SHADOW_NO_ROOM,
+	SHADOW_EMULATE,
+};
+enum shadow_fill shadow_fill(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			     const struct vmmu_fault *f,
+			     const struct combined *c);
+/* The key for the table below `p`, for a table of the guest's. */
+bool shadow_key_table(const struct vmmu_cpu *cpu, const struct shadow_page *p,
+		      uint64_t gpa, uint64_t gva, unsigned access,
+		      struct shadow_key *key);
+uint64_t shadow_leaf(const struct shadow_page *p, uint64_t hpa, unsigned perms,
+		     unsigned pkey);
+bool shadow_read(struct vmmu_cpu *cpu, uint64_t gpa, unsigned size,
+		 uint64_t *entry);
+
+/* shadow_audit.c */
+uint32_t shadow_audit(struct vmmu_vm *vm, const struct vmmu_audit_sink *sink);
+
+#endif

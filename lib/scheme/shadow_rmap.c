@@ -1,0 +1,209 @@
+/*
+ * Chains of entries: who refers to a shadow page, and which leaves map a
+ * frame.
+ *
+ *   bucket -> node -> node -> 0     leaves, both ways: a frame may be mapped
+ *                                   by very many, and one goes at a time
+ *   page.parents -> node -> 0       entries to it, one way: they are few; the
+ *                                   other field names the child
+ *
+ * A leaf of level n is in the bucket of its first frame / 512^(n-1). It need
+ * not begin at a multiple in host memory, so a frame is looked for in two
+ * buckets of each level that has leaves.
+ */
+#include "scheme/shadow_page.h"
+
+static uint32_t *bucket(const struct shadow_vm *s, uint32_t number)
+{
+	return &s->bucket[number / 1024][number % 1024];
+}
+
+static uint32_t bucket_of(const struct shadow_vm *s, uint64_t frame,
+			  unsigned level)
+{
+	uint64_t region = frame >> 9 * (level - 1);
+	uint64_t mixed = (region * 4 + level) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (uint32_t)(mixed >> 40) & (s->bucket_count * 1024 - 1);
+}
+
+static struct shadow_link *link_of(const struct shadow_vm *s, uint32_t node)
+{
+	return &shadow_at(s, node / SHADOW_ENTRIES)
+			->links[node % SHADOW_ENTRIES];
+}
+
+static uint32_t node_of(const struct shadow_vm *s, const struct shadow_page *p,
+			unsigned index)
+{
+	return shadow_id(s, p) * SHADOW_ENTRIES + index;
+}
+
+/* 1. Putting in. */
+
+void shadow_put_leaf(struct shadow_vm *s, struct shadow_page *p, unsigned index,
+		     uint64_t entry, uint64_t frame)
+{
+	uint32_t number = bucket_of(s, frame, p->key.level);
+	uint32_t *head = bucket(s, number);
+	uint32_t node = node_of(s, p, index);
+
+	p->links[index] = (struct shadow_link){ *head, SHADOW_BUCKET | number };
+	if (*head)
+		link_of(s, *head)->other = node;
+	*head = node;
+	p->present++;
+	s->large[p->key.level]++;
+	shadow_store(p, index, entry);
+}
+
+void shadow_put_table(struct shadow_vm *s, struct shadow_page *p,
+		      unsigned index, struct shadow_page *child)
+{
+	/* PAE's top level has no rights: SDM 3A table 4-8. */
+	uint64_t rights = shadow_is_pae_root(p) ? SHADOW_P : SHADOW_P | 6;
+
+	p->links[index] =
+		(struct shadow_link){ child->parents, shadow_id(s, child) };
+	child->parents = node_of(s, p, index);
+	p->present++;
+	shadow_store(p, index, child->table_page.v | rights);
+}
+
+/* 2. Taking out. */
+
+static void out_of_bucket(struct shadow_vm *s, const struct shadow_link *link)
+{
+	if (link->other & SHADOW_BUCKET)
+		*bucket(s, link->other & ~SHADOW_BUCKET) = link->next;
+	else
+		link_of(s, link->other)->next = link->next;
+	if (link->next)
+		link_of(s, link->next)->other = link->other;
+}
+
+static void out_of_parents(struct shadow_vm *s, uint32_t node,
+			   const struct shadow_link *link)
+{
+	struct shadow_page *child = shadow_at(s, link->other);
+	uint32_t *at = &child->parents;
+
+	while (*at != node)
+		at = &link_of(s, *at)->next;
+	*at = link->next;
+	/* Its leaves are parts of a page that the guest flushes as one. */
+	if (shadow_is_direct(child))
+		s->stale = true;
+}
+
+void shadow_drop(struct shadow_vm *s, struct shadow_page *p, unsigned index)
+{
+	uint64_t entry = shadow_load(p, index);
+
+	if (!(entry & SHADOW_P))
+		return;
+	shadow_store(p, index, 0);
+	p->present--;
+	if (!shadow_is_leaf(p, entry)) {
+		out_of_parents(s, node_of(s, p, index), &p->links[index]);
+		return;
+	}
+	out_of_bucket(s, &p->links[index]);
+	s->large[p->key.level]--;
+	if (p->key.level > 1)
+		s->stale = true;
+}
+
+/* 3. What a leaf maps. */
+
+uint64_t shadow_leaf_gpa(const struct shadow_page *p, unsigned index)
+{
+	unsigned shift = 9 * (p->key.level - 1u);
+
+	if (shadow_is_direct(p))
+		return (p->key.gfn + ((uint64_t)index << shift))
+		       << VMMU_PAGE_SHIFT;
+	if (p->key.level > 1)
+		return p->snap[index];
+	return p->snap[index] &
+	       (p->key.format == 2 ? UINT64_C(0xfffff000) : SHADOW_ADDR);
+}
+
+static bool maps(const struct shadow_vm *s, uint32_t node, uint64_t frame)
+{
+	const struct shadow_page *p = shadow_at(s, node / SHADOW_ENTRIES);
+	uint64_t gpa = shadow_leaf_gpa(p, node % SHADOW_ENTRIES);
+	uint64_t first = shadow_frame(s->vm, gpa >> VMMU_PAGE_SHIFT);
+
+	return frame - first < UINT64_C(1) << 9 * (p->key.level - 1);
+}
+
+static void protect(struct shadow_vm *s, uint32_t node)
+{
+	struct shadow_page *p = shadow_at(s, node / SHADOW_ENTRIES);
+	unsigned index = node % SHADOW_ENTRIES;
+
+	if (p->key.level > 1) {
+		shadow_drop(s, p, index);
+	} else if (shadow_load(p, index) & SHADOW_W) {
+		__atomic_fetch_and(&p->table[index], ~SHADOW_W,
+				   __ATOMIC_RELEASE);
+		s->stale = true;
+	}
+}
+
+static void drop(struct shadow_vm *s, uint32_t node)
+{
+	shadow_drop(s, shadow_at(s, node / SHADOW_ENTRIES),
+		    node % SHADOW_ENTRIES);
+	s->stale = true;
+}
+
+static void each_in(struct shadow_vm *s, uint32_t number, uint64_t frame,
+		    void (*act)(struct shadow_vm *s, uint32_t node))
+{
+	uint32_t node = *bucket(s, number), next;
+
+	for (; node; node = next) {
+		next = link_of(s, node)->next;
+		if (maps(s, node, frame))
+			act(s, node);
+	}
+}
+
+static void each(struct shadow_vm *s, uint64_t frame,
+		 void (*act)(struct shadow_vm *s, uint32_t node))
+{
+	each_in(s, bucket_of(s, frame, 1), frame, act);
+	for (unsigned level = 2; level <= 3; level++) {
+		uint64_t size = UINT64_C(1) << 9 * (level - 1);
+
+		if (!s->large[level])
+			continue;
+		each_in(s, bucket_of(s, frame, level), frame, act);
+		each_in(s, bucket_of(s, frame - size, level), frame, act);
+	}
+}
+
+void shadow_protect(struct shadow_vm *s, uint64_t frame)
+{
+	each(s, frame, protect);
+}
+
+void shadow_drop_frame(struct shadow_vm *s, uint64_t frame)
+{
+	each(s, frame, drop);
+}
+
+bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
+		     unsigned index)
+{
+	uint64_t gfn = shadow_leaf_gpa(p, index) >> VMMU_PAGE_SHIFT;
+	uint32_t node = node_of(s, p, index);
+	uint32_t at = *bucket(
+		s, bucket_of(s, shadow_frame(s->vm, gfn), p->key.level));
+
+	while (at && at != node)
+		at = link_of(s, at)->next;
+	return at == node;
+}

@@ -1,0 +1,231 @@
+/*
+ * The roots: which shadow page a vCPU runs on.
+ *
+ * A load of CR3 looks through the roots that the VM keeps, at most vm->roots;
+ * the one that was not loaded for longest goes when there is no place. A hit
+ * takes no page and reads no table: whatever the guest did to that process's
+ * tables meanwhile was seen when it was done, or is synced by the flush that
+ * comes with the load.
+ *
+ *   guest's mode    root                                    key
+ *   4, 5 levels     shadows the table that CR3 refers to    its gfn, frame
+ *   PAE             4 entries, from the PDPTE registers     CR3, the PDPTEs
+ *   32-bit          4 entries, to 4 parts of the directory  CR3
+ *   off             4 entries, direct                       none
+ *
+ * The processor reads the four entries with CR3 (SDM 3A 4.4.1), so they are
+ * made with the root. One that is missing later is made by a fault, and the
+ * vCPU is flushed.
+ */
+#include "scheme/shadow_page.h"
+
+static uint32_t bit(uint64_t value, uint64_t mask, unsigned to)
+{
+	return value & mask ? UINT32_C(1) << to : 0;
+}
+
+/* All that decides what an entry of the guest's means. Not CR4.PGE: no leaf
+ * of ours is global. */
+uint32_t shadow_mode(const struct vmmu_mode *m)
+{
+	const struct vmmu_regs *r = &m->regs;
+	const struct vmmu_features *f = &m->features;
+
+	if (!m->format)
+		return 0;
+	return m->format->levels | bit(r->cr0, VMMU_CR0_WP, 3) |
+	       bit(r->cr4, VMMU_CR4_PSE, 4) | bit(r->cr4, VMMU_CR4_SMEP, 5) |
+	       bit(r->cr4, VMMU_CR4_SMAP, 6) | bit(r->cr4, VMMU_CR4_PKE, 7) |
+	       bit(r->cr4, VMMU_CR4_PKS, 8) | bit(r->efer, VMMU_EFER_NXE, 9) |
+	       bit(f->pse36, 1, 10) | bit(f->nx, 1, 11) |
+	       bit(f->gib_pages, 1, 12) | (uint32_t)f->maxphyaddr << 16;
+}
+
+static struct shadow_key key_of(const struct vmmu_cpu *cpu)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	struct shadow_key k = { .frame = SHADOW_NO_FRAME,
+				.level = 3,
+				.access = VMMU_RWXU,
+				.mode = shadow_mode(m) };
+
+	if (!m->format)
+		return k;
+	k.format = m->format->levels;
+	k.gfn = m->root >> (m->pdptes ? 5 : VMMU_PAGE_SHIFT);
+	if (k.format > 3)
+		k.level = k.format;
+	return k;
+}
+
+static bool is_root_for(const struct shadow_page *p, const struct shadow_key *k,
+			const uint64_t *pdpte)
+{
+	if (p->key.gfn != k->gfn || p->key.mode != k->mode)
+		return false;
+	for (unsigned i = 0; i < 4; i++)
+		if (pdpte && p->pdpte[i] != pdpte[i])
+			return false;
+	return true;
+}
+
+/* 1. The VM's roots. */
+
+static struct shadow_page *look_up(struct shadow_vm *s,
+				   const struct shadow_key *k,
+				   const uint64_t *pdpte)
+{
+	for (unsigned i = 0; i < s->vm->roots; i++) {
+		struct shadow_page *p;
+
+		if (!s->root[i])
+			continue;
+		p = shadow_at(s, s->root[i]);
+		if (!is_root_for(p, k, pdpte))
+			continue;
+		s->root_clock[i] = ++s->clock;
+		return p;
+	}
+	return NULL;
+}
+
+static void free_if_unused(struct shadow_vm *s, struct shadow_page *p)
+{
+	if (!p->vcpus && !p->cached && !p->parents)
+		shadow_page_free(s, p);
+}
+
+static void keep(struct shadow_vm *s, struct shadow_page *p)
+{
+	unsigned at = 0;
+	uint32_t old;
+
+	if (p->cached)
+		return;
+	for (unsigned i = 1; i < s->vm->roots; i++)
+		if (s->root[at] &&
+		    (!s->root[i] || s->root_clock[i] < s->root_clock[at]))
+			at = i;
+	old = s->root[at];
+	s->root[at] = shadow_id(s, p);
+	s->root_clock[at] = ++s->clock;
+	p->cached = true;
+	if (!old)
+		return;
+	shadow_at(s, old)->cached = false;
+	free_if_unused(s, shadow_at(s, old));
+}
+
+void shadow_root_forget(struct shadow_vm *s, struct shadow_page *p)
+{
+	uint32_t id = shadow_id(s, p);
+
+	for (unsigned i = 0; i < s->vm->roots; i++)
+		if (s->root[i] == id)
+			s->root[i] = 0;
+	p->cached = false;
+}
+
+/* 2. Making one. */
+
+static bool key_below(const struct vmmu_cpu *cpu, const struct shadow_page *p,
+		      unsigned i, struct shadow_key *k)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	uint64_t table = m->root;
+
+	if (!m->format) {
+		*k = p->key;
+		k->level = 2;
+		k->gfn = (uint64_t)i << 18;
+		return true;
+	}
+	if (m->pdptes) {
+		table = m->regs.pdpte[i];
+		if (!(table & SHADOW_P))
+			return false;
+		table &= m->level[3].table_addr;
+	}
+	return shadow_key_table(cpu, p, table, i * VMMU_1G, VMMU_RWXU, k);
+}
+
+static void link_four(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		      struct shadow_page *p)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct shadow_page *child;
+		struct shadow_key k;
+
+		if (shadow_load(p, i) & SHADOW_P || !key_below(cpu, p, i, &k))
+			continue;
+		child = shadow_page_get(cpu, s, &k, NULL);
+		if (child)
+			shadow_put_table(s, p, i, child);
+	}
+}
+
+static struct shadow_page *make(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				struct shadow_key *k, const uint64_t *pdpte)
+{
+	struct shadow_page *p;
+
+	if (k->format > 3)
+		k->frame = shadow_frame(s->vm, k->gfn);
+	p = shadow_page_get(cpu, s, k, pdpte);
+	for (unsigned i = 0; !p && i < 3; i++) {
+		if (i < 2)
+			shadow_recycle(s, i ? UINT32_MAX : 16);
+		else
+			vm_recycle(s->vm);
+		p = shadow_page_get(cpu, s, k, pdpte);
+	}
+	if (p && shadow_is_pae_root(p)) {
+		p->vcpus++; /* stays, whatever is recycled for the four */
+		link_four(cpu, s, p);
+		p->vcpus--;
+	}
+	return p;
+}
+
+/* 3. What vCPUs run on. */
+
+void shadow_root_leave(struct vmmu_cpu *cpu, struct shadow_vm *s)
+{
+	struct shadow_page *p = cpu->state;
+
+	if (!p)
+		return;
+	cpu->state = NULL;
+	p->vcpus--;
+	free_if_unused(s, p);
+}
+
+static void enter(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		  struct shadow_page *p)
+{
+	p->vcpus++;
+	shadow_root_leave(cpu, s);
+	cpu->state = p;
+	cpu->root = p->table_page;
+	keep(s, p);
+	vm_flush_cpu(cpu);
+}
+
+bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s)
+{
+	struct shadow_key k = key_of(cpu);
+	const uint64_t *pdpte = cpu->mode.pdptes ? cpu->mode.regs.pdpte : NULL;
+	struct shadow_page *now = cpu->state, *p = look_up(s, &k, pdpte);
+
+	if (p) {
+		s->vm->stats.root_hits++;
+	} else {
+		s->vm->stats.root_misses++;
+		p = make(cpu, s, &k, pdpte);
+		if (!p)
+			return false;
+	}
+	if (p != now)
+		enter(cpu, s, p);
+	return true;
+}

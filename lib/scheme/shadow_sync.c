@@ -1,0 +1,396 @@
+/*
+ * The guest writes to tables that are shadowed.
+ *
+ * A frame with a table in sync is mapped without W, so the first write comes
+ * to us, and shadow_write decides:
+ *
+ *   no page of it is linked    the table is dead, the frame is data: the
+ *                              pages are freed, the guest writes
+ *   leaf tables only           they go out of sync: the guest writes. What it
+ *                              changed counts when it flushes
+ *   any upper table            emulated; shadow_wrote sees what changed at
+ *                              once, so that a table not in use now, of a
+ *                              process not running, is right when it is
+ *   ... written, and written,  it is data by now: unshadowed
+ *   never walked through
+ *
+ * Sync is at the guest's flushes, SDM 3A 4.10.4: a load of CR3 looks at all
+ * that is out of sync, INVLPG at one entry. The snapshot tells which entries
+ * differ from what ours were made from; only those cost. A table that changed
+ * since its last sync will change again, and stays writable; one that did not
+ * is protected, and then looked at once more.
+ */
+#include "scheme/shadow_page.h"
+
+#include "pt/gpte.h"
+
+#define FLOOD 6
+
+/* 1. Decide. */
+
+static bool is_linked(const struct shadow_page *p)
+{
+	return p->parents || p->vcpus || p->cached;
+}
+
+/* Frees pages of the frame that nothing refers to; at most all. */
+static void free_unlinked(struct shadow_vm *s, uint64_t frame)
+{
+	uint32_t id = shadow_first(s, frame), next;
+
+	for (; id; id = next) {
+		struct shadow_page *p = shadow_at(s, id);
+
+		next = shadow_next(s, id);
+		if (!is_linked(p))
+			shadow_page_free(s, p);
+	}
+}
+
+static bool has_upper(const struct shadow_vm *s, uint64_t frame)
+{
+	uint32_t id = shadow_first(s, frame);
+
+	while (id && shadow_at(s, id)->key.level == 1)
+		id = shadow_next(s, id);
+	return id != 0;
+}
+
+static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		   struct shadow_page *p)
+{
+	if (p->unsync)
+		return;
+	if (s->unsync_count == SHADOW_UNSYNC)
+		shadow_sync_all(cpu, s, false);
+	s->unsync[s->unsync_count++] = shadow_id(s, p);
+	p->unsync = true;
+	s->vm->stats.mmu_unsync++;
+}
+
+static void unsync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			 uint64_t frame)
+{
+	for (uint32_t id = shadow_first(s, frame); id; id = shadow_next(s, id))
+		unsync(cpu, s, shadow_at(s, id));
+}
+
+/* Written so often, and no walk went through it. */
+static bool flooded(struct shadow_vm *s, uint64_t frame)
+{
+	bool all = true;
+
+	for (uint32_t id = shadow_first(s, frame); id;
+	     id = shadow_next(s, id)) {
+		struct shadow_page *p = shadow_at(s, id);
+
+		if (p->writes < FLOOD)
+			p->writes++;
+		all &= p->writes == FLOOD && !p->vcpus;
+	}
+	return all;
+}
+
+static void free_frame(struct shadow_vm *s, uint64_t frame)
+{
+	uint32_t id;
+
+	while ((id = shadow_first(s, frame)) != 0)
+		shadow_page_free(s, shadow_at(s, id));
+}
+
+bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame)
+{
+	free_unlinked(s, frame);
+	if (!shadow_first(s, frame))
+		return true;
+	if (!has_upper(s, frame)) {
+		unsync_frame(cpu, s, frame);
+		return !shadow_protects(s, frame);
+	}
+	if (!flooded(s, frame))
+		return false;
+	free_frame(s, frame);
+	return true;
+}
+
+void shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
+{
+	struct shadow_vm *s = shadow_of(cpu->vm);
+	uint64_t frame = shadow_frame(cpu->vm, gpa_gfn(gpa).v);
+
+	if (frame == SHADOW_NO_FRAME)
+		return;
+	free_unlinked(s, frame);
+	unsync_frame(cpu, s, frame);
+	shadow_settle(s);
+}
+
+/* 2. One entry again. */
+
+static unsigned entry_size(const struct shadow_page *p)
+{
+	return p->key.format == 2 ? 4 : 8;
+}
+
+/* Leaf tables: the guest's entry that ours at `index` shadows. */
+static unsigned guest_index(const struct shadow_page *p, unsigned index)
+{
+	return p->key.format == 2 ? p->key.part * SHADOW_ENTRIES + index
+				  : index;
+}
+
+/* May ours be made anew from this one, with what is known here? Backing and
+ * slot were asked about this page, unless it is another. */
+static bool may_renew(const struct vmmu_cpu *cpu, const struct shadow_page *p,
+		      uint64_t was, uint64_t now)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	uint64_t same = p->key.format == 2 ? UINT64_C(0xfffff000) : SHADOW_ADDR;
+
+	return p->key.mode == shadow_mode(m) && m->regs.cr0 & VMMU_CR0_WP &&
+	       now & SHADOW_P && now & SHADOW_A && !((was ^ now) & same) &&
+	       !(now & m->level[1].reserved_leaf);
+}
+
+/* Our leaf was made from `was`; the guest has `now`. */
+static void renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		  struct shadow_page *p, unsigned index, uint64_t now)
+{
+	uint64_t was = p->snap[index], entry = shadow_load(p, index);
+	unsigned perms;
+
+	if (!(entry & SHADOW_P)) {
+		p->snap[index] = now;
+		return;
+	}
+	if (!may_renew(cpu, p, was, now)) {
+		shadow_drop(s, p, index);
+		p->snap[index] = now;
+		return;
+	}
+	perms = p->key.access &
+		pt_entry_perms(&cpu->mode.format->level[1], now);
+	if (!(now & SHADOW_D) || !(entry & SHADOW_W))
+		perms &= ~VMMU_W;
+	p->snap[index] = now;
+	shadow_store(p, index,
+		     shadow_leaf(p, entry & SHADOW_ADDR, perms,
+				 gpte_key(&cpu->mode, now)));
+}
+
+/* 3. Sync. */
+
+static const uint8_t *guest_page(struct vmmu_cpu *cpu,
+				 const struct shadow_page *p)
+{
+	uint8_t *page;
+
+	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
+	    VMMU_GMEM_OK)
+		return NULL;
+	return page;
+}
+
+/* Answers how many entries of ours were not right any more. */
+static unsigned compare(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			struct shadow_page *p)
+{
+	const uint8_t *page = guest_page(cpu, p);
+	unsigned size = entry_size(p), changed = 0;
+
+	if (!page) {
+		shadow_page_empty(s, p);
+		return 0;
+	}
+	page += guest_index(p, 0) * size;
+	for (unsigned i = 0; i < SHADOW_ENTRIES; i++) {
+		uint64_t now = gpte_read(page + i * size, size);
+
+		if (now == p->snap[i])
+			continue;
+		renew(cpu, s, p, i, now);
+		changed++;
+	}
+	return changed;
+}
+
+static void in_sync(struct shadow_vm *s, struct shadow_page *p)
+{
+	unsigned i = 0;
+
+	while (s->unsync[i] != shadow_id(s, p))
+		i++;
+	s->unsync[i] = s->unsync[--s->unsync_count];
+	p->unsync = false;
+}
+
+void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p)
+{
+	if (p->unsync)
+		in_sync(s, p);
+}
+
+/* The guest writes no more, on no processor, before the last look. */
+static void close_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		       struct shadow_page *p)
+{
+	in_sync(s, p);
+	shadow_protect(s, p->key.frame);
+	shadow_settle(s);
+	if (p->key.level == 1)
+		compare(cpu, s, p);
+	else
+		shadow_page_empty(s, p);
+}
+
+static void sync_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		      struct shadow_page *p, bool keep)
+{
+	if (!is_linked(p))
+		shadow_page_free(s, p);
+	else if (!keep || p->key.level > 1 || !compare(cpu, s, p))
+		close_page(cpu, s, p);
+}
+
+/* With `keep` what is being changed stays out of sync, though made right. */
+void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep)
+{
+	for (uint32_t i = s->unsync_count; i-- > 0;)
+		if (i < s->unsync_count)
+			sync_page(cpu, s, shadow_at(s, s->unsync[i]), keep);
+}
+
+void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		       uint64_t frame)
+{
+	uint32_t id = shadow_first(s, frame), next;
+
+	for (; id; id = next) {
+		next = shadow_next(s, id);
+		if (shadow_at(s, id)->unsync)
+			close_page(cpu, s, shadow_at(s, id));
+	}
+}
+
+static void sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		       struct shadow_page *p, unsigned index)
+{
+	unsigned size = entry_size(p);
+	uint64_t gpa = p->key.gfn << VMMU_PAGE_SHIFT, now;
+
+	if (!shadow_read(cpu, gpa + guest_index(p, index) * size, size, &now))
+		shadow_drop(s, p, index);
+	else if (now != p->snap[index])
+		renew(cpu, s, p, index, now);
+}
+
+void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
+{
+	struct shadow_page *p = cpu->state;
+
+	for (;;) {
+		unsigned index = shadow_index(p, gva.v);
+
+		if (p->unsync && p->key.level > 1)
+			close_page(cpu, s, p);
+		if (!(shadow_load(p, index) & SHADOW_P))
+			return;
+		if (p->key.level == 1) {
+			if (p->unsync)
+				sync_entry(cpu, s, p, index);
+			return;
+		}
+		if (shadow_is_leaf(p, shadow_load(p, index)))
+			return;
+		p = shadow_child(s, p, index);
+	}
+}
+
+/* 4. Written by software. */
+
+/* Does the guest's entry still lead to this child? */
+static bool still_says(const struct vmmu_cpu *cpu, const struct shadow_page *p,
+		       const struct shadow_page *child, uint64_t entry)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	const struct vmmu_mode_level *l = &m->level[p->key.level];
+
+	if (shadow_is_direct(child) || p->key.mode != shadow_mode(m) ||
+	    !(entry & SHADOW_P) || !(entry & SHADOW_A) ||
+	    (entry & l->leaf_mask) == l->leaf_value ||
+	    entry & l->reserved_table)
+		return false;
+	return (entry & l->table_addr) >> VMMU_PAGE_SHIFT == child->key.gfn &&
+	       (p->key.access & pt_entry_perms(&m->format->level[p->key.level],
+					       entry)) == child->key.access;
+}
+
+static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			  struct shadow_page *p, unsigned index, uint64_t at)
+{
+	uint64_t entry = shadow_load(p, index), now;
+
+	if (p->key.level == 1) {
+		sync_entry(cpu, s, p, index);
+		return;
+	}
+	if (!(entry & SHADOW_P))
+		return;
+	if (shadow_is_leaf(p, entry) ||
+	    !shadow_read(cpu, at, entry_size(p), &now) ||
+	    !still_says(cpu, p, shadow_child(s, p, index), now))
+		shadow_drop(s, p, index);
+}
+
+/* The entries of ours for the guest's entry number n, if this page has any. */
+static void number_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			   struct shadow_page *p, unsigned n)
+{
+	uint64_t at = (p->key.gfn << VMMU_PAGE_SHIFT) + n * entry_size(p);
+
+	if (p->key.format != 2) {
+		entry_written(cpu, s, p, n, at);
+	} else if (p->key.level == 1) {
+		if (n / SHADOW_ENTRIES == p->key.part)
+			entry_written(cpu, s, p, n % SHADOW_ENTRIES, at);
+	} else if (n / 256 == p->key.part) {
+		entry_written(cpu, s, p, n % 256 * 2, at);
+		entry_written(cpu, s, p, n % 256 * 2 + 1, at);
+	}
+}
+
+static void page_written(struct vmmu_cpu *cpu, struct shadow_vm *s, gpa_t gpa,
+			 unsigned size)
+{
+	uint64_t frame = shadow_frame(cpu->vm, gpa_gfn(gpa).v);
+	unsigned first = gpa.v & VMMU_PAGE_MASK, last = first + size - 1;
+
+	if (frame == SHADOW_NO_FRAME || !shadow_first(s, frame))
+		return;
+	cpu->vm->stats.mmu_pte_write++;
+	for (uint32_t id = shadow_first(s, frame); id;
+	     id = shadow_next(s, id)) {
+		struct shadow_page *p = shadow_at(s, id);
+		unsigned each = entry_size(p);
+
+		for (unsigned n = first / each; n <= last / each; n++)
+			number_written(cpu, s, p, n);
+	}
+}
+
+void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size)
+{
+	struct shadow_vm *s = shadow_of(cpu->vm);
+
+	while (size) {
+		unsigned left =
+			(unsigned)(VMMU_PAGE_SIZE - (gpa.v & VMMU_PAGE_MASK));
+		unsigned part = size < left ? size : left;
+
+		page_written(cpu, s, gpa, part);
+		gpa.v += part;
+		size -= part;
+	}
+	shadow_settle(s);
+}
