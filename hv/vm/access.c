@@ -115,6 +115,24 @@ static void operand_read(struct vcpu *v, const struct operand *o,
 			device_read(v, p, bytes + p->at);
 }
 
+/* In one piece: it may be an entry of a table that is walked meanwhile. */
+static void store(uint8_t *to, const uint8_t *from, unsigned size)
+{
+	switch (size) {
+	case 8:
+		__builtin_memcpy(to, from, 8);
+		return;
+	case 4:
+		__builtin_memcpy(to, from, 4);
+		return;
+	case 2:
+		__builtin_memcpy(to, from, 2);
+		return;
+	default:
+		memcpy(to, from, size);
+	}
+}
+
 static void operand_write(struct vcpu *v, const struct operand *o,
 			  const uint8_t bytes[8])
 {
@@ -122,7 +140,10 @@ static void operand_write(struct vcpu *v, const struct operand *o,
 
 	for (const struct part *p = o->part; p < end; p++)
 		if (p->memory)
-			memcpy(p->memory, bytes + p->at, p->size);
+			store(p->memory, bytes + p->at, p->size);
+	for (const struct part *p = o->part; p < end; p++)
+		if (p->memory)
+			vmmu_cpu_wrote(&v->mmu, p->gpa, p->size);
 	for (const struct part *p = o->part; p < end; p++)
 		if (!p->memory && !p->read_only)
 			device_write(v, p, bytes + p->at);

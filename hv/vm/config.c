@@ -76,6 +76,16 @@ static bool set_table_memory(struct config *c, struct word value)
 	return true;
 }
 
+static bool set_roots(struct config *c, struct word value)
+{
+	uint64_t n;
+
+	if (!number(value, 1, 64, &n))
+		return false;
+	c->roots = (uint32_t)n;
+	return true;
+}
+
 static bool set_fault_around(struct config *c, struct word value)
 {
 	uint64_t kib;
@@ -96,6 +106,7 @@ static const struct key {
 	{ "memory", set_memory, "bytes, whole MiB, at least 2 MiB" },
 	{ "cpus", set_cpus, "1 to 255" },
 	{ "table-memory", set_table_memory, "KiB, at least 64" },
+	{ "roots", set_roots, "1 to 64" },
 	{ "fault-around", set_fault_around, "KiB, a power of two, or 0" },
 	{ "selftest", NULL, "" }, /* the machine layer's own words */
 	{ "crash", NULL, "" },

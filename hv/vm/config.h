@@ -14,6 +14,7 @@ struct config {
 	uint64_t memory;       /* bytes of guest memory: memory=536870912 */
 	unsigned cpus;	       /* vCPUs: cpus=1 */
 	uint32_t table_pages;  /* limit of table memory: table-memory=KiB */
+	uint32_t roots;	       /* cached by shadow: roots=16 */
 	uint64_t fault_around; /* bytes: fault-around=KiB, 0: off */
 	char guest_args[CONFIG_GUEST_ARGS]; /* all after " -- " */
 };

@@ -11,7 +11,11 @@
 #include "vm/vm.h"
 
 static const struct engine *const engines[] = { &engine_svm };
-static const struct vmmu_scheme *const schemes[] = { &vmmu_nested, &vmmu_vtlb };
+static const struct vmmu_scheme *const schemes[] = {
+	&vmmu_nested,
+	&vmmu_vtlb,
+	&vmmu_shadow,
+};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -126,8 +130,8 @@ static const char *prepare(struct vm *vm, struct config *config,
 	if (wrong)
 		return wrong;
 	if (!take_schemes(vm, config->mmu))
-		return "there is no such scheme: mmu= takes nested or vtlb, "
-		       "or both with a comma";
+		return "there is no such scheme: mmu= takes nested, vtlb or "
+		       "shadow, or several with commas";
 	if (config->switch_every && vm->scheme_count == 1)
 		return "switch-every= needs more than one scheme: "
 		       "mmu=nested,vtlb";

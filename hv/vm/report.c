@@ -96,6 +96,12 @@ static void report_memory(const struct vm *vm)
 		     (ull)s->pf_spurious, (ull)s->pf_guest, (ull)s->pf_mmio,
 		     (ull)s->pf_emulate, (ull)s->pf_dirty, (ull)s->pf_retry,
 		     (ull)s->pf_prefetched);
+	report_print(",\"mmu_pte_write\":%llu,\"mmu_unsync\":%llu,"
+		     "\"mmu_shadow_zapped\":%llu,\"mmu_cache_miss\":%llu,"
+		     "\"root_hits\":%llu,\"root_misses\":%llu",
+		     (ull)s->mmu_pte_write, (ull)s->mmu_unsync,
+		     (ull)s->mmu_shadow_zapped, (ull)s->mmu_cache_miss,
+		     (ull)s->root_hits, (ull)s->root_misses);
 	report_print(",\"invlpg\":%llu,\"tlb_flush\":%llu,"
 		     "\"mmu_recycled\":%llu}",
 		     (ull)s->invlpg, (ull)s->tlb_flush, (ull)s->mmu_recycled);

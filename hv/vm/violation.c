@@ -28,8 +28,9 @@ static enum insn_access write(void *ctx, uint64_t linear, unsigned size,
 	return answer_of(vcpu_write(ctx, mk_gva(linear), size, value));
 }
 
-static void emulate(struct vcpu *v, gpa_t gpa)
+static void emulate(struct vcpu *v, const struct vmmu_answer *a)
 {
+	gpa_t gpa = a->gpa;
 	/* No atomic exchange: a device's register is not shared memory. */
 	static const struct insn_ops ops = { .read = read, .write = write };
 	struct insn_regs regs;
@@ -40,6 +41,11 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 		return;
 	vcpu_insn_regs(v, &regs);
 	done = insn_emulate(&in, &regs, &ops, v);
+	if (done == INSN_UNSUPPORTED && a->verdict == VMMU_EMULATE) {
+		/* A write to a table of the guest's: it does that itself. */
+		vmmu_cpu_unshadow(&v->mmu, gpa);
+		return;
+	}
 	if (done == INSN_UNSUPPORTED) {
 		vm_stop(v->vm, VM_KILLED,
 			"the guest uses opcode 0x%x at rip 0x%llx on gpa "
@@ -81,7 +87,7 @@ void vcpu_obey(struct vcpu *v, const struct vmmu_answer *a)
 	case VMMU_MMIO:
 	case VMMU_EMULATE:
 		if (!made_by_hardware(v, a->gpa))
-			emulate(v, a->gpa);
+			emulate(v, a);
 		return;
 	case VMMU_INJECT:
 		vcpu_raise_pf(v, a->gva, a->error_code);

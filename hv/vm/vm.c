@@ -66,7 +66,10 @@ static bool board_guest_write(void *ctx, gpa_t gpa, const void *buf, size_t n)
 {
 	struct vm *vm = ctx;
 
-	return vmmu_gmem_write(&vm->mem, gpa, buf, n) == VMMU_GMEM_OK;
+	if (vmmu_gmem_write(&vm->mem, gpa, buf, n) != VMMU_GMEM_OK)
+		return false;
+	vmmu_cpu_wrote(&vm->vcpu[0]->mmu, gpa, (unsigned)n);
+	return true;
 }
 
 static void board_page_flush(void *ctx, gpa_t gpa)
@@ -127,6 +130,7 @@ static const char *make_memory(struct vm *vm, const struct config *config)
 		.slot_capacity = VM_SLOTS_MAX,
 		.table_limit = config->table_pages,
 		.fault_around = config->fault_around,
+		.roots = config->roots,
 	};
 	uint64_t high = config->memory - low_end(config->memory);
 
