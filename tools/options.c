@@ -27,17 +27,25 @@ enum option_key {
 	KEY_QEMU,
 	KEY_SET,
 	KEY_SWITCH,
+	KEY_ROOTS,
+	KEY_TABLE_MEMORY,
 };
 
 static const struct argp_option option_list[] = {
 	{ "mmu", KEY_MMU, "SCHEME", 0,
-	  "How guest memory is translated: nested or vtlb, or none for the "
-	  "bare machine without the hypervisor (default nested); several "
-	  "with commas for --switch-every",
+	  "How guest memory is translated: nested, vtlb or shadow, or none "
+	  "for the bare machine without the hypervisor (default nested); "
+	  "several with commas for --switch-every",
 	  1 },
 	{ "switch-every", KEY_SWITCH, "MS", 0,
 	  "Move the running guest from one scheme of --mmu to the next every "
 	  "MS milliseconds",
+	  1 },
+	{ "roots", KEY_ROOTS, "N", 0,
+	  "Page-table roots that shadow keeps, 1 to 64 (default 16)", 1 },
+	{ "table-memory", KEY_TABLE_MEMORY, "KIB", 0,
+	  "Most memory for the hypervisor's tables of the guest (default "
+	  "16384)",
 	  1 },
 	{ "kernel", KEY_KERNEL, "FILE", 0,
 	  "The guest: a Linux bzImage, a vmlinux with a PVH entry, or a "
@@ -130,7 +138,8 @@ const char *options_number(const char *text, unsigned int lowest,
 
 static bool is_scheme(const char *name, size_t length)
 {
-	static const char *const schemes[] = { "none", "nested", "vtlb" };
+	static const char *const schemes[] = { "none", "nested", "vtlb",
+					       "shadow" };
 
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
 		if (strlen(schemes[i]) == length &&
@@ -150,8 +159,8 @@ static const char *set_mmu(struct options *options, const char *text)
 		if (!is_scheme(name, length) ||
 		    (length == 4 && strncmp(name, "none", 4) == 0 &&
 		     strlen(text) != 4))
-			return "is not a scheme: there are none, nested and "
-			       "vtlb, the last two also with a comma";
+			return "is not a scheme: there are none, nested, vtlb "
+			       "and shadow, the last three also with commas";
 		if (!name[length])
 			return NULL;
 	}
@@ -234,6 +243,11 @@ static const char *take_value(struct options *options, int key,
 		return set_machine(options, text);
 	case KEY_SWITCH:
 		return options_number(text, 1, 1000000, &options->switch_every);
+	case KEY_ROOTS:
+		return options_number(text, 1, 64, &options->roots);
+	case KEY_TABLE_MEMORY:
+		return options_number(text, 64, 4194304,
+				      &options->table_memory);
 	case KEY_TIMEOUT:
 		return options_number(text, 1, 1000000, &options->timeout);
 	default:
@@ -265,7 +279,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 			    "'%s' is not an option of vmmu run", arg);
 		return EINVAL;
 	}
-	if (key < KEY_MMU || key > KEY_SWITCH)
+	if (key < KEY_MMU || key > KEY_TABLE_MEMORY)
 		return ARGP_ERR_UNKNOWN;
 	if (key == KEY_ICOUNT) {
 		parse->options->icount = true;

@@ -26,6 +26,8 @@ struct options {
 	uint64_t memory; /* bytes */
 	unsigned int cpus;
 	unsigned int timeout;	   /* seconds, 0 is none */
+	unsigned int roots;	   /* 0 is the hypervisor's choice */
+	unsigned int table_memory; /* KiB, the same */
 	unsigned int switch_every; /* milliseconds, 0 is never */
 	bool kvm;
 	bool icount;

@@ -125,14 +125,24 @@ static void add_bare(const struct qemu *qemu, const struct options *options,
 /* The words before "--" are the hypervisor's, those after it the guest's. */
 static void add_append(const struct options *options, struct qemu_args *args)
 {
+	const struct {
+		const char *key;
+		unsigned int value;
+	} numbers[] = {
+		{ "switch-every", options->switch_every },
+		{ "roots", options->roots },
+		{ "table-memory", options->table_memory },
+	};
 	char words[2048];
 	int at = snprintf(words, sizeof(words),
 			  "mmu=%s memory=%" PRIu64 " cpus=%u", options->mmu,
 			  options->memory, options->cpus);
 
-	if (options->switch_every)
-		at += snprintf(words + at, sizeof(words) - (size_t)at,
-			       " switch-every=%u", options->switch_every);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i].value)
+			at += snprintf(words + at, sizeof(words) - (size_t)at,
+				       " %s=%u", numbers[i].key,
+				       numbers[i].value);
 	for (unsigned int i = 0; i < options->set_count; i++) {
 		size_t left = sizeof(words) - (size_t)at;
 		int n = snprintf(words + at, left, " %s", options->set[i]);
