@@ -91,8 +91,9 @@ static void out_of_parents(struct shadow_vm *s, uint32_t node,
 	while (*at != node)
 		at = &link_of(s, *at)->next;
 	*at = link->next;
-	/* Its leaves are parts of a page that the guest flushes as one. */
-	if (shadow_is_direct(child))
+	/* There may be leaves below that are parts of a guest page, which the
+	 * guest flushes as one by any address in it. */
+	if (child->key.level > 1 || shadow_is_direct(child))
 		s->stale = true;
 }
 
