@@ -175,7 +175,7 @@ static void one_gfn(struct shadow_vm *s, uint64_t gfn,
 	if (change == VMMU_GPA_GONE)
 		frame_gone(s, frame);
 	else
-		shadow_protect(s, frame);
+		shadow_read_only(s, frame);
 }
 
 static void shadow_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,

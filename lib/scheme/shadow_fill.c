@@ -163,17 +163,21 @@ static enum shadow_fill step_down(struct way *w)
 
 /* 3. The leaf. */
 
+/* What pt_make_leaf and A and D would make in each format that the processor
+ * walks, by bits that all of them have alike; test_shadow compares. */
 uint64_t shadow_leaf(const struct shadow_page *p, uint64_t hpa, unsigned perms,
 		     unsigned pkey)
 {
-	const struct pt_format *f =
-		shadow_is_pae_root(p) || (p->key.mode & 7) < 4 ? &pt_x86_pae
-							       : &pt_x86_64;
-	const struct pt_level *row = &f->level[p->key.level];
+	uint64_t leaf = hpa | SHADOW_P | SHADOW_A | (uint64_t)pkey << 59;
 
-	return pt_make_leaf(row, hpa, perms, VMMU_WB) | row->accessed |
-	       (perms & VMMU_W ? row->dirty : 0) | (uint64_t)pkey << 59;
+	leaf |= (perms & VMMU_W) | (perms & VMMU_U) >> 1;
+	leaf |= (uint64_t)(~perms & VMMU_X) << 61;
+	leaf |= (perms & VMMU_W) * (SHADOW_D / VMMU_W);
+	return p->key.level > 1 ? leaf | SHADOW_LARGE : leaf;
 }
+
+_Static_assert(VMMU_W == SHADOW_W && VMMU_U >> 1 == 4 && VMMU_X == 4,
+	       "permissions are moved to where entries have them");
 
 /* The largest leaf: within the guest's page, slot and run, and without any
  * table in it. */
@@ -252,6 +256,9 @@ static enum shadow_fill put(struct way *w)
 	else if (shadow_holds_tables(w->s, frame, level))
 		return SHADOW_AGAIN;
 	leaf = shadow_leaf(w->p, f->hpa & ~in, perms, w->c->walk.pkey);
+	if (level == 1 && f->writable &&
+	    !(f->slot->flags & VMMU_SLOT_LOG_DIRTY))
+		leaf |= SHADOW_MAY_W;
 	if (may && old == leaf &&
 	    shadow_leaf_gpa(w->p, index) == (f->gpa & ~in)) {
 		if (level == 1)

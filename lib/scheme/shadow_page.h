@@ -124,6 +124,8 @@ static inline void shadow_store(struct shadow_page *p, unsigned index,
 #define SHADOW_A     UINT64_C(0x020)
 #define SHADOW_D     UINT64_C(0x040)
 #define SHADOW_LARGE UINT64_C(0x080)
+/* Ours, in a leaf of level 1: slot and backing let it be written. */
+#define SHADOW_MAY_W UINT64_C(0x200)
 #define SHADOW_ADDR  UINT64_C(0x000ffffffffff000)
 
 static inline bool shadow_is_leaf(const struct shadow_page *p, uint64_t entry)
@@ -193,8 +195,10 @@ static inline struct shadow_page *shadow_child(const struct shadow_vm *s,
 {
 	return shadow_at(s, p->links[index].other);
 }
-/* All leaves of a frame: none writable, or none at all. */
+/* All leaves of a frame: none writable; nor may one become so without a
+ * question to slot and host; none at all. */
 void shadow_protect(struct shadow_vm *s, uint64_t frame);
+void shadow_read_only(struct shadow_vm *s, uint64_t frame);
 void shadow_drop_frame(struct shadow_vm *s, uint64_t frame);
 bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
 		     unsigned index);

@@ -153,6 +153,15 @@ static void protect(struct shadow_vm *s, uint32_t node)
 	}
 }
 
+static void read_only(struct shadow_vm *s, uint32_t node)
+{
+	struct shadow_page *p = shadow_at(s, node / SHADOW_ENTRIES);
+
+	protect(s, node);
+	__atomic_fetch_and(&p->table[node % SHADOW_ENTRIES], ~SHADOW_MAY_W,
+			   __ATOMIC_RELEASE);
+}
+
 static void drop(struct shadow_vm *s, uint32_t node)
 {
 	shadow_drop(s, shadow_at(s, node / SHADOW_ENTRIES),
@@ -189,6 +198,11 @@ static void each(struct shadow_vm *s, uint64_t frame,
 void shadow_protect(struct shadow_vm *s, uint64_t frame)
 {
 	each(s, frame, protect);
+}
+
+void shadow_read_only(struct shadow_vm *s, uint64_t frame)
+{
+	each(s, frame, read_only);
 }
 
 void shadow_drop_frame(struct shadow_vm *s, uint64_t frame)

@@ -4,8 +4,11 @@
  * A frame with a table in sync is mapped without W, so the first write comes
  * to us, and shadow_write decides:
  *
- *   no page of it is linked    the table is dead, the frame is data: the
- *                              pages are freed, the guest writes
+ *   no page of it is linked,   the table is dead, the frame is data: the
+ *   or run on                  pages are freed, the guest writes. A cached
+ *                              root is among them: no system writes to the
+ *                              root of a process that does not run, but it
+ *                              clears the page for the next one
  *   leaf tables only           they go out of sync: the guest writes. What it
  *                              changed counts when it flushes
  *   any upper table            emulated; shadow_wrote sees what changed at
@@ -33,7 +36,7 @@ static bool is_linked(const struct shadow_page *p)
 	return p->parents || p->vcpus || p->cached;
 }
 
-/* Frees pages of the frame that nothing refers to; at most all. */
+/* Frees pages of the frame that hardware cannot reach now; at most all. */
 static void free_unlinked(struct shadow_vm *s, uint64_t frame)
 {
 	uint32_t id = shadow_first(s, frame), next;
@@ -42,7 +45,7 @@ static void free_unlinked(struct shadow_vm *s, uint64_t frame)
 		struct shadow_page *p = shadow_at(s, id);
 
 		next = shadow_next(s, id);
-		if (!is_linked(p))
+		if (!p->parents && !p->vcpus)
 			shadow_page_free(s, p);
 	}
 }
@@ -153,6 +156,18 @@ static bool may_renew(const struct vmmu_cpu *cpu, const struct shadow_page *p,
 	       !(now & m->level[1].reserved_leaf);
 }
 
+/* What had W has it still: no table was made of it meanwhile. */
+static bool may_write(const struct shadow_vm *s, const struct shadow_page *p,
+		      unsigned index, uint64_t entry)
+{
+	uint64_t gfn = shadow_leaf_gpa(p, index) >> VMMU_PAGE_SHIFT;
+
+	if (entry & SHADOW_W)
+		return true;
+	return entry & SHADOW_MAY_W &&
+	       !shadow_protects(s, shadow_frame(s->vm, gfn));
+}
+
 /* Our leaf was made from `was`; the guest has `now`. */
 static void renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		  struct shadow_page *p, unsigned index, uint64_t now)
@@ -171,12 +186,13 @@ static void renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	}
 	perms = p->key.access &
 		pt_entry_perms(&cpu->mode.format->level[1], now);
-	if (!(now & SHADOW_D) || !(entry & SHADOW_W))
+	if (!(now & SHADOW_D) || !may_write(s, p, index, entry))
 		perms &= ~VMMU_W;
 	p->snap[index] = now;
 	shadow_store(p, index,
-		     shadow_leaf(p, entry & SHADOW_ADDR, perms,
-				 gpte_key(&cpu->mode, now)));
+		     (entry & SHADOW_MAY_W) |
+			     shadow_leaf(p, entry & SHADOW_ADDR, perms,
+					 gpte_key(&cpu->mode, now)));
 }
 
 /* 3. Sync. */
