@@ -103,7 +103,7 @@ static struct result protect(size_t pages, size_t rounds)
 
 static struct result row_mprotect1(void)
 {
-	return protect(1, 1000);
+	return protect(1, 4000);
 }
 
 static struct result row_mprotect1m(void)

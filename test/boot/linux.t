@@ -61,33 +61,37 @@ provoked() {
 }
 ok "nested: a complaint would be found" provoked "$dir"
 
-boot vtlb
-ok "vtlb: no complaint that none has not" no_new_complaints vtlb
-json=$dir/vtlb.json
-is "vtlb: the scheme" "$(jq -r .mmu "$json")" vtlb
-ok "vtlb: nothing is nested" jq -e \
-	'.exits.violation == 0 and .memory.violations == 0' "$json"
+for scheme in vtlb shadow; do
+	boot $scheme
+	ok "$scheme: no complaint that none has not" no_new_complaints $scheme
+	json=$dir/$scheme.json
+	is "$scheme: the scheme" "$(jq -r .mmu "$json")" $scheme
+	ok "$scheme: nothing is nested" jq -e \
+		'.exits.violation == 0 and .memory.violations == 0' "$json"
+	ok "$scheme: exits add up" jq -e \
+		'(.exits | del(.total) | add) == .exits.total' "$json"
+done
 ok "vtlb: each page fault is accounted for" jq -e '.memory |
 	.pf_taken == .pf_fixed + .pf_spurious + .pf_guest + .pf_mmio +
-		.pf_retry + .pf_emulate' "$json"
-ok "vtlb: exits add up" jq -e \
-	'(.exits | del(.total) | add) == .exits.total' "$json"
+		.pf_retry + .pf_emulate' "$dir/vtlb.json"
+ok "shadow: roots are found again" jq -e '.memory |
+	.root_hits > 10 * .root_misses' "$dir/shadow.json"
 
 # A guest that is moved from scheme to scheme while it runs sees nothing of it.
 moved=$scratch/moved
 run_moved() {
-	vmmu run --mmu nested,vtlb --switch-every 40 --kernel "$KERNEL" \
+	vmmu run --mmu nested,vtlb,shadow --switch-every 40 --kernel "$KERNEL" \
 		--initrd "$BUILD/guest/initrd.cpio.gz" --append "$APPEND" \
 		--timeout 180 --stats "$moved.json"
 }
 run_moved
-is "nested,vtlb: status" "$status" 0
-like "nested,vtlb: the workload's checksums hold" "$output" \
+is "nested,vtlb,shadow: status" "$status" 0
+like "nested,vtlb,shadow: the workload's checksums hold" "$output" \
 	'"done":true,"failures":0'
-ok "nested,vtlb: it was moved" jq -e '.switches > 20' "$moved.json"
-ok "nested,vtlb: both did their work" jq -e \
+ok "nested,vtlb,shadow: it was moved" jq -e '.switches > 20' "$moved.json"
+ok "nested,vtlb,shadow: all did their work" jq -e \
 	'.exits.violation > 0 and .exits.page_fault > 0' "$moved.json"
-ok "nested,vtlb: the audit finds nothing" jq -e \
+ok "nested,vtlb,shadow: the audit finds nothing" jq -e \
 	'.audit.breaches == 0 and .audit.entries > 50' "$moved.json"
 
 json=$dir/nested.json
