@@ -2,11 +2,11 @@
  * One hidden fault: down the shadow tables to the leaf, making what is
  * missing.
  *
- *   at each level   read the guest's entry again, now that its table is
- *                   shadowed and cannot change unseen; it must lead where the
- *                   walk went, or the fault is left to come again
- *                   the entry of ours must refer to the page with the key that
- *                   follows from it; else it is replaced
+ *   at each level   an entry of ours that leads where the walk went is right.
+ *                   Else the guest's entry is read again, now that its table
+ *                   is shadowed and cannot change unseen; it must lead there,
+ *                   or the fault is left to come again. Ours is made to refer
+ *                   to the page with the key that follows from it
  *   below a large   direct pages: they shadow no table, but cut the guest's
  *   guest page      page into what the backing allows
  *   at the leaf     W only if no table that is in sync lies in the frame
@@ -77,7 +77,10 @@ struct way {
 	const struct vmmu_fault *f;
 	const struct combined *c;
 	struct shadow_page *p;
-	unsigned access; /* granted so far */
+	unsigned access; /* granted by p's levels above, and by its entry */
+	/* Something on the way was made just now: what the walk read there may
+	 * have changed before it was protected. */
+	bool fresh;
 };
 
 /* Reads the guest's entry for this level. False: not what the walk saw. */
@@ -96,7 +99,8 @@ static bool guest_agrees(struct way *w)
 		return false;
 	if (level == walk->level)
 		return entry == walk->entry;
-	w->access &= pt_entry_perms(&m->format->level[level], entry);
+	w->access = w->p->key.access &
+		    pt_entry_perms(&m->format->level[level], entry);
 	return entry & SHADOW_P && entry & SHADOW_A &&
 	       (entry & l->table_addr) == walk->tables[level - 1].v;
 }
@@ -142,6 +146,26 @@ static enum shadow_fill link_below(struct way *w, unsigned index,
 	return SHADOW_NEW;
 }
 
+/* The entry of ours is as the guest's was when it was made, for a table in
+ * sync cannot have changed unseen. So does it lead where the walk went? */
+static bool leads_there(const struct way *w, const struct shadow_page *child)
+{
+	const struct vmmu_gwalk *walk = &w->c->walk;
+	unsigned level = child->key.level;
+	struct shadow_key key;
+
+	if (w->fresh || w->p->unsync)
+		return false;
+	if (shadow_is_direct(w->p))
+		return true;
+	if (level >= walk->level)
+		return !shadow_is_direct(child) &&
+		       child->key.gfn ==
+			       walk->tables[level].v >> VMMU_PAGE_SHIFT;
+	key_direct(w->p, w->c, &key);
+	return same_key(&child->key, &key);
+}
+
 static enum shadow_fill step_down(struct way *w)
 {
 	unsigned index = shadow_index(w->p, w->f->gva.v);
@@ -150,6 +174,14 @@ static enum shadow_fill step_down(struct way *w)
 	struct shadow_key key;
 
 	w->p->writes = 0;
+	if (entry & SHADOW_P && !shadow_is_leaf(w->p, entry)) {
+		child = shadow_child(w->s, w->p, index);
+		if (leads_there(w, child)) {
+			w->p = child;
+			return SHADOW_NEW;
+		}
+	}
+	w->fresh = true;
 	if (!guest_agrees(w) || !key_below(w, &key))
 		return SHADOW_CHANGED;
 	if (!(entry & SHADOW_P) || shadow_is_leaf(w->p, entry))
@@ -277,7 +309,7 @@ enum shadow_fill shadow_fill(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			     const struct vmmu_fault *f,
 			     const struct combined *c)
 {
-	struct way w = { cpu, s, f, c, cpu->state, VMMU_RWXU };
+	struct way w = { cpu, s, f, c, cpu->state, VMMU_RWXU, false };
 	unsigned level = level_of(cpu, s, c);
 
 	while (w.p->key.level > level) {
@@ -287,7 +319,7 @@ enum shadow_fill shadow_fill(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			return r;
 	}
 	w.p->writes = 0;
-	if (!guest_agrees(&w))
+	if (w.fresh && !guest_agrees(&w))
 		return SHADOW_CHANGED;
 	return put(&w);
 }
