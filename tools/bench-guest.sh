@@ -13,7 +13,9 @@ missed=0
 
 # Each row runs five times and its median counts: the guest's scheduler makes
 # a single run differ by a per cent or two, though each repeats exactly.
-export APPEND="quiet vmmu.repeat=5"
+# Addresses are not random: where the areas of a process fall decides how many
+# page tables a fork copies, at some 2,000 instructions each.
+export APPEND="quiet norandmaps nokaslr vmmu.repeat=5"
 
 boot() {
 	tools/boot-scheme.sh "$1" "$dir" "$build" "$kernel" && return

@@ -37,9 +37,9 @@ boot_row() {
 	printf "$head_format" "$scheme" "$([ -z "$boot" ] && echo - ||
 		million "$boot")" "$(stat "$scheme" .exits.total)" \
 		"$(stat "$scheme" .memory.violations)" \
-		"$(stat "$scheme" '.mapped["4k"]')" \
-		"$(stat "$scheme" '.mapped["2m"]')" \
-		"$(stat "$scheme" '.mapped["1g"]')" \
+		"$(stat "$scheme" '.mapped["4k"] // "-"')" \
+		"$(stat "$scheme" '.mapped["2m"] // "-"')" \
+		"$(stat "$scheme" '.mapped["1g"] // "-"')" \
 		"$(stat "$scheme" '.table_pages_peak * 4')" "$result"
 }
 
