@@ -5,7 +5,8 @@
 
 #include <vmmu/vmmu.h>
 
-#define CONFIG_BYTES 14
+#define CONFIG_BYTES	  14
+#define SHADOW_TABLES_MIN 40
 
 static const uint64_t extents[] = { 0x1000, 0x10000, VMMU_2M, 4 * VMMU_2M };
 
@@ -25,6 +26,9 @@ static void unpack_config(const uint8_t *b, struct world_config *c)
 	c->gib = b[11] & 1;
 	c->pdptes_in_memory = b[12] & 1;
 	c->scheme = b[13] % SCHEME_COUNT;
+	/* With fewer there is no vCPU under it, which is no finding. */
+	if (c->scheme == SCHEME_SHADOW && c->tables < SHADOW_TABLES_MIN)
+		c->tables = SHADOW_TABLES_MIN;
 }
 
 static bool is_of_walks(enum op_kind kind)
