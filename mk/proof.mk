@@ -6,8 +6,8 @@ DIFF_SRC  := $(addprefix test/diff/,trace.c world.c oracle.c hw.c hw_nested.c \
 PROOF_BIN := $(addprefix $(O)/test/diff/,diff permute nth)
 
 $(O)/test/diff/diff: $(DIFF_SRC:%.c=$(O)/san/%.o) $(O)/san/test/diff/diff.o
-$(O)/test/diff/permute: $(addprefix $(O)/san/test/diff/,permute.o predict.o \
-                          trace.o)
+$(O)/test/diff/permute: $(addprefix $(O)/san/test/diff/,permute.o \
+                          permute_bench.o predict.o trace.o)
 $(O)/test/diff/nth: $(O)/san/test/diff/nth.o
 $(PROOF_BIN): $(O)/san/libtest.a
 	@mkdir -p $(@D)

@@ -5,7 +5,7 @@
 
 #include <vmmu/vmmu.h>
 
-#define CONFIG_BYTES	  14
+#define CONFIG_BYTES	  15
 #define SHADOW_TABLES_MIN 40
 
 static const uint64_t extents[] = { 0x1000, 0x10000, VMMU_2M, 4 * VMMU_2M };
@@ -26,6 +26,8 @@ static void unpack_config(const uint8_t *b, struct world_config *c)
 	c->gib = b[11] & 1;
 	c->pdptes_in_memory = b[12] & 1;
 	c->scheme = b[13] % SCHEME_COUNT;
+	/* Few, because a trace loads few; 0: as many as usual. */
+	c->roots = b[14] % 9;
 	/* With fewer there is no vCPU under it, which is no finding. */
 	if (c->scheme == SCHEME_SHADOW && c->tables < SHADOW_TABLES_MIN)
 		c->tables = SHADOW_TABLES_MIN;
@@ -86,6 +88,7 @@ static void pack_config(const struct world_config *c, uint8_t *b)
 	b[11] = (uint8_t)c->gib;
 	b[12] = (uint8_t)c->pdptes_in_memory;
 	b[13] = (uint8_t)c->scheme;
+	b[14] = (uint8_t)c->roots;
 }
 
 size_t pack_trace(const struct trace *t, uint8_t *data, size_t room)
