@@ -29,6 +29,7 @@ library()
 		for (i in upper)
 			rank["vmmu/" upper[i] ".h"] = 2
 		rank["vmmu/scheme.h"] = rank["vmmu/vm.h"] = 3
+		rank["vmmu/direct.h"] = 3
 		rank["vmmu/audit.h"] = 4
 		rank["vmmu/vmmu.h"] = 5
 		split("stdbool stddef stdint string", std, " ")

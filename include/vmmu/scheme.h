@@ -109,5 +109,6 @@ struct vmmu_scheme {
 extern const struct vmmu_scheme vmmu_nested;
 extern const struct vmmu_scheme vmmu_vtlb;
 extern const struct vmmu_scheme vmmu_shadow;
+extern const struct vmmu_scheme vmmu_direct;
 
 #endif

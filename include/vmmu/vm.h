@@ -68,6 +68,8 @@ struct vmmu_vm_config {
 
 #define VMMU_SCHEMES_MAX 4
 
+struct vmmu_direct_vm;
+
 struct vmmu_scheme_use {
 	const struct vmmu_scheme *scheme;
 	uint32_t cpus; /* that run under it */
@@ -85,8 +87,9 @@ struct vmmu_vm {
 	uint32_t roots;
 	struct vmmu_stats stats;
 	struct vmmu_scheme_use use[VMMU_SCHEMES_MAX];
-	struct vmmu_cpu *cpus; /* list through cpu->next */
-	const char *poisoned;  /* first broken rule: sticky; NULL: none */
+	struct vmmu_cpu *cpus;	       /* list through cpu->next */
+	struct vmmu_direct_vm *direct; /* NULL: it cannot run under direct */
+	const char *poisoned; /* first broken rule: sticky; NULL: none */
 };
 
 struct vmmu_cpu {

@@ -5,6 +5,7 @@
 #include <vmmu/access.h>
 #include <vmmu/addr.h>
 #include <vmmu/audit.h>
+#include <vmmu/direct.h>
 #include <vmmu/format.h>
 #include <vmmu/gmem.h>
 #include <vmmu/gwalk.h>
