@@ -24,18 +24,21 @@ struct vmmu_hw {
 	uint8_t host_max_leaf;
 };
 
-/* Counters, with KVM's names where the event is the same. */
+/* Counters, with KVM's names where the event is the same. A fault that is not
+ * the VM's last is counted once in violations or pf_taken, and once among the
+ * seven that say what it was. */
 struct vmmu_stats {
-	uint64_t violations;  /* nested faults that came to us */
-	uint64_t pf_fixed;    /* faults answered by a new or wider entry */
+	uint64_t violations; /* nested faults that came to us */
+	uint64_t pf_taken;   /* the same without nested paging: #PF */
+	/* What they were: */
+	uint64_t pf_guest;    /* true: injected */
+	uint64_t pf_fixed;    /* hidden: answered by a new or wider entry */
 	uint64_t pf_spurious; /* ... where the entry was there already */
-	uint64_t pf_guest;    /* true faults injected */
+	uint64_t pf_dirty;    /* ... for the first write to a logged page */
 	uint64_t pf_mmio;
-	uint64_t pf_dirty; /* first write to a logged page */
-	uint64_t pf_retry; /* backing was not there */
+	uint64_t pf_emulate; /* no entry of ours could allow the access */
+	uint64_t pf_retry;   /* backing, or the guest's tables, not there now */
 	/* Without nested paging: */
-	uint64_t pf_taken;	/* #PF that came to us */
-	uint64_t pf_emulate;	/* no entry of ours could allow the access */
 	uint64_t pf_prefetched; /* entries made beside one that was asked for */
 	uint64_t invlpg;
 	uint64_t tlb_flush;    /* flushes asked of the hardware */

@@ -11,13 +11,13 @@ static bool page_is_clean(const struct vmmu_slot *slot, uint64_t gpa)
 	return !(word >> n % 64 & 1);
 }
 
-void finding_log(struct vmmu_vm *vm, struct finding *f, bool writes)
+void finding_log(struct finding *f, bool writes)
 {
 	bool clean = page_is_clean(f->slot, f->gpa);
 
 	if (clean && writes) {
 		vmmu_slot_mark_dirty(f->slot, gpa_gfn(mk_gpa(f->gpa)));
-		vm->stats.pf_dirty++;
+		f->logged = true;
 		clean = false;
 	}
 	f->writable &= !clean;

@@ -21,12 +21,13 @@ struct finding {
 	uint64_t before, after;
 	bool writable;
 	bool may_widen;
+	bool logged; /* this write is the page's first: its bit was set */
 };
 
 /* The page lies in a slot that logs. Before it can be written, its bit is
  * set. Out of line, like all that is rare on the way to a fill: inlined it
  * costs the fill its registers. */
-void finding_log(struct vmmu_vm *vm, struct finding *f, bool writes);
+void finding_log(struct finding *f, bool writes);
 
 static inline uint64_t finding_least(uint64_t a, uint64_t b)
 {
@@ -58,9 +59,10 @@ static inline enum vmmu_resolve finding_look_up(struct vmmu_vm *vm,
 			finding_least(run.size - into, slot->size - offset) - 1;
 	}
 	f->may_widen = !run.read_only;
+	f->logged = false;
 	f->writable = !run.read_only && !(slot->flags & VMMU_SLOT_READ_ONLY);
 	if (slot->flags & VMMU_SLOT_LOG_DIRTY)
-		finding_log(vm, f, writes);
+		finding_log(f, writes);
 	return r;
 }
 
@@ -82,6 +84,15 @@ static inline unsigned finding_level(const struct pt_table *t,
 			break;
 	}
 	return level;
+}
+
+/* An entry was made. Each fault is counted once, whatever it was. */
+static inline void finding_fixed(struct vmmu_stats *s, const struct finding *f)
+{
+	if (f->logged)
+		s->pf_dirty++;
+	else
+		s->pf_fixed++;
 }
 
 /* The host did not answer with memory. */

@@ -124,7 +124,7 @@ static inline __attribute__((always_inline)) bool fill_at(
 		vm->stats.pf_spurious++;
 		return true;
 	}
-	vm->stats.pf_fixed++;
+	finding_fixed(&vm->stats, f);
 	vm->stats.mapped[level]++;
 	if (f->may_widen && f->before + f->after > in && vm->fault_around > in)
 		widen(vm, n, f, level, slot);

@@ -49,7 +49,7 @@ static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 
 	switch (r) {
 	case SHADOW_NEW:
-		stats->pf_fixed++;
+		finding_fixed(stats, &c->found);
 		return;
 	case SHADOW_THERE:
 		stats->pf_spurious++;
@@ -62,6 +62,7 @@ static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		return;
 	case SHADOW_CHANGED:
 	case SHADOW_AGAIN:
+		stats->pf_retry++;
 		return; /* it comes again */
 	case SHADOW_NO_ROOM:
 		finding_kill(a, "no pages for a vCPU's tables");

@@ -41,7 +41,7 @@ static void vtlb_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		return;
 	switch (vtlb_table_put(cpu, v, fault->gva, &c, &at)) {
 	case VTLB_NEW:
-		cpu->vm->stats.pf_fixed++;
+		finding_fixed(&cpu->vm->stats, &c.found);
 		vtlb_around(cpu, v, fault->gva, &c, &at);
 		return;
 	case VTLB_THERE:

@@ -1,6 +1,7 @@
 /*
  * What is compared after each operation, and every few of them: memory in
- * every byte, and the library's own audit of its invariants.
+ * every byte, the count of faults, and the library's own audit of its
+ * invariants.
  */
 #include "world.h"
 
@@ -53,6 +54,20 @@ bool check_audit(struct world *w)
 	return !w->failure[0];
 }
 
+/* Each fault that came is one of the kinds, and only one. */
+static bool check_counts(struct world *w)
+{
+	const struct vmmu_stats *s = &w->vm.stats;
+	uint64_t came = s->violations + s->pf_taken;
+	uint64_t kinds = s->pf_guest + s->pf_fixed + s->pf_spurious +
+			 s->pf_dirty + s->pf_mmio + s->pf_emulate + s->pf_retry;
+
+	if (came == kinds)
+		return true;
+	return world_fail(w, "%llu faults came, and %llu are accounted for",
+			  (unsigned long long)came, (unsigned long long)kinds);
+}
+
 typedef bool (*op_fn)(struct world *w, const struct op *op);
 
 static bool op_audit(struct world *w, const struct op *op)
@@ -79,7 +94,7 @@ bool world_do(struct world *w, const struct op *op)
 	w->step++;
 	if (!ops[op->kind](w, op))
 		return false;
-	if (!check_memory(w))
+	if (!check_memory(w) || !check_counts(w))
 		return false;
 	return w->step % AUDIT_EVERY || check_audit(w);
 }
