@@ -200,6 +200,15 @@ void fmt_vprint(const struct fmt_sink *sink, const char *format, va_list ap)
 	va_end(args);
 }
 
+void fmt_print(const struct fmt_sink *sink, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	fmt_vprint(sink, format, ap);
+	va_end(ap);
+}
+
 struct text {
 	char *buf;
 	size_t size, used;

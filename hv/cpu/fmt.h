@@ -16,6 +16,9 @@ struct fmt_sink {
 
 void fmt_vprint(const struct fmt_sink *sink, const char *format, va_list ap);
 
+void fmt_print(const struct fmt_sink *sink, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* As snprintf: at most size - 1 characters and a NUL; returns how many the
  * whole text has. */
 size_t fmt_text(char *buf, size_t size, const char *format, ...)

@@ -14,12 +14,12 @@ static void report_put(void *ctx, const char *text, size_t n)
 	report_write(text, n);
 }
 
-static const struct fmt_sink report = { .put = report_put };
+const struct fmt_sink report_sink = { .put = report_put };
 
 static void say_after(const char *prefix, const char *format, va_list ap)
 {
 	report_print("vmmu: %s", prefix);
-	fmt_vprint(&report, format, ap);
+	fmt_vprint(&report_sink, format, ap);
 	report_write("\n", 1);
 }
 
@@ -28,7 +28,7 @@ void report_print(const char *format, ...)
 	va_list ap;
 
 	va_start(ap, format);
-	fmt_vprint(&report, format, ap);
+	fmt_vprint(&report_sink, format, ap);
 	va_end(ap);
 }
 

@@ -4,10 +4,14 @@
 
 #include <stdnoreturn.h>
 
+#include "cpu/fmt.h"
 #include "cpu/serial.h"
 
 /* One line: "vmmu: " before it, a newline after it. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The report channel, for whoever writes to either. */
+extern const struct fmt_sink report_sink;
 
 /* Text as it is. */
 void report_print(const char *format, ...)

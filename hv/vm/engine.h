@@ -182,6 +182,4 @@ struct engine {
 
 extern const struct engine engine_svm;
 
-const char *exit_kind_name(enum exit_kind kind);
-
 #endif

@@ -158,13 +158,14 @@ uint32_t vm_main(const struct boot_info *boot)
 
 	if (!config || !vm)
 		panic("no memory for a VM");
+	vm->config = config;
 	wrong = prepare(vm, config, boot, why, sizeof(why));
 	if (wrong)
 		vm_stop(vm, VM_REFUSED, "%s", wrong);
 	else
 		vm_run(vm);
 	say("%s", vm->sentence);
-	vm_report(vm, config);
+	vm_report(vm);
 	if (vm->engine)
 		end(vm);
 	return 0;

@@ -80,6 +80,7 @@ enum vm_end {
 };
 
 struct vm {
+	const struct config *config;
 	const struct engine *engine;
 	struct vmmu_vm mmu;
 	struct vmmu_gmem mem; /* for the loaders and the devices */
@@ -132,8 +133,9 @@ void vm_run(struct vm *vm);
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The JSON object of the VM's life, one line on the report channel. */
-void vm_report(struct vm *vm, const struct config *config);
+/* Audits what is left of the VM's life, and puts its statistics, one line, on
+ * the report channel. */
+void vm_report(struct vm *vm);
 
 /* schemes.c: the vCPU's paging features under the scheme that it has. */
 void vcpu_set_features(struct vcpu *v);

@@ -104,6 +104,8 @@ struct vmmu_scheme {
 	 * page of state. */
 	uint32_t (*audit)(struct vmmu_vm *vm,
 			  const struct vmmu_audit_sink *sink);
+	/* The same: present leaves by level, of all of them together. */
+	void (*mapped)(const struct vmmu_cpu *cpu, uint64_t *leaves);
 };
 
 extern const struct vmmu_scheme vmmu_nested;

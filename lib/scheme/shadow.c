@@ -194,6 +194,14 @@ static void shadow_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
 	shadow_settle(s);
 }
 
+static void shadow_mapped(const struct vmmu_cpu *cpu, uint64_t *leaves)
+{
+	const struct shadow_vm *s = cpu->use->state;
+
+	for (unsigned level = 1; level <= 3; level++)
+		leaves[level] = s->large[level];
+}
+
 /* 4. Birth and death. */
 
 static bool shadow_vm_init(struct vmmu_vm *vm)
@@ -239,4 +247,5 @@ const struct vmmu_scheme vmmu_shadow = {
 	.wrote = shadow_wrote,
 	.unshadow = shadow_unshadow,
 	.audit = shadow_audit,
+	.mapped = shadow_mapped,
 };

@@ -61,6 +61,14 @@ provoked() {
 }
 ok "nested: a complaint would be found" provoked "$dir"
 
+# accounted EXITS FAULTS FILE: as many exits as faults, and as many of these as
+# there are of all kinds together.
+accounted() {
+	jq -e "$1 == $2 and $2 == (.memory | .pf_guest + .pf_fixed +
+		.pf_spurious + .pf_dirty + .pf_mmio + .pf_emulate +
+		.pf_retry)" "$3"
+}
+
 for scheme in vtlb shadow; do
 	boot $scheme
 	ok "$scheme: no complaint that none has not" no_new_complaints $scheme
@@ -70,10 +78,15 @@ for scheme in vtlb shadow; do
 		'.exits.violation == 0 and .memory.violations == 0' "$json"
 	ok "$scheme: exits add up" jq -e \
 		'(.exits | del(.total) | add) == .exits.total' "$json"
+	ok "$scheme: each #PF exit is one of the kinds" accounted \
+		.exits.page_fault .memory.pf_taken "$json"
+	ok "$scheme: pages are mapped by size" jq -e \
+		'.mapped["4k"] > 100 and .mapped["2m"] > 0' "$json"
+	ok "$scheme: exits for each fault of the guest" jq -e \
+		'.memory.exits_per_fault | . > 1 and . < 20' "$json"
 done
-ok "vtlb: each page fault is accounted for" jq -e '.memory |
-	.pf_taken == .pf_fixed + .pf_spurious + .pf_guest + .pf_mmio +
-		.pf_retry + .pf_emulate' "$dir/vtlb.json"
+ok "shadow: the reuse of roots as a figure" jq -e '.memory |
+	.root_reuse > 0.9 and .root_reuse < 1' "$dir/shadow.json"
 ok "shadow: roots are found again" jq -e '.memory |
 	.root_hits > 10 * .root_misses' "$dir/shadow.json"
 
@@ -101,6 +114,8 @@ is "nested: the engine" "$(jq -r .engine "$json")" svm
 ok "nested: faults that map" at_most "$(jq .memory.pf_fixed "$json")" 128
 ok "nested: exits add up" jq -e \
 	'(.exits | del(.total) | add) == .exits.total' "$json"
+ok "nested: each violation is one of the kinds" accounted \
+	.exits.violation .memory.violations "$json"
 ok "nested: exits there are" jq -e '.exits.total > 0' "$json"
 ok "nested: the workload's memory is mapped" jq -e \
 	'.mapped["4k"] * 4096 + .mapped["2m"] * 2097152 +

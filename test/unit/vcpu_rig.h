@@ -27,6 +27,7 @@
 #include "cpu/timer.h"
 #include "cpu/trap.h"
 #include "lab/host.h"
+#include "mm/space.h"
 #include "vm/vm.h"
 
 #define RIG_RAM	 UINT64_C(0x100000)
@@ -186,6 +187,13 @@ void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 	va_end(ap);
 }
 
+uint64_t host_tsc_khz = 1000000;
+
+uint64_t space_given(void)
+{
+	return RIG_RAM;
+}
+
 int host_console_read(void)
 {
 	return rig.typed && *rig.typed ? (uint8_t)*rig.typed++ : -1;
@@ -306,6 +314,7 @@ static inline int rig_setup(void **state)
 					     .spare = 2 * RIG_RAM,
 					     .extent = 4096,
 					     .table_pages = 64 };
+	static const struct config config = { .mmu = "nested" };
 	struct vm *vm = &rig.vm;
 	struct vmmu_vm_config c;
 
@@ -324,6 +333,7 @@ static inline int rig_setup(void **state)
 	rig_slot(0, 0, 0, RIG_RAM, 0);
 	rig_slot(1, VMMU_SLOT_READ_ONLY, RIG_ROM, 0x10000, RIG_RAM);
 	vmmu_gmem_init(&vm->mem, &vm->mmu.slots, &vm->mmu.host);
+	vm->config = &config;
 	vm->engine = &rig_engine;
 	vm->scheme[0] = &vmmu_nested;
 	vm->scheme_count = 1;

@@ -1,0 +1,17 @@
+/* The statistics of a VM as one JSON object. */
+#ifndef HV_VM_STATS_H
+#define HV_VM_STATS_H
+
+#include <vmmu/audit.h>
+
+#include "cpu/fmt.h"
+#include "vm/vm.h"
+
+const char *exit_kind_name(enum exit_kind kind);
+
+/* Puts the object, without an end of line. It may be asked for at any exit;
+ * `audit` is of this moment, or NULL: none was made. */
+void stats_put(const struct vm *vm, const struct vmmu_audit *audit,
+	       const struct fmt_sink *sink);
+
+#endif
