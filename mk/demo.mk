@@ -9,8 +9,10 @@ demo: ## install, build, boot a stock kernel under each scheme, compare
 
 bench-guest: all $(KERNEL) ## what virtualization costs a guest
 	@tools/bench-guest.sh $(O) $(KERNEL) $(filter-out none,$(SCHEMES))
+bench-roots: all $(KERNEL) ## what shadow gains by keeping more roots
+	@tools/bench-roots.sh $(O) $(KERNEL) 1 2 4 8 16
 # -k: what misses its limit does not hide the rest.
 bench: ## measure, against what must be reached
 	@$(MAKE) --no-print-directory deps-check
-	@$(MAKE) --no-print-directory -k bench-lib bench-guest
-.PHONY: bench bench-guest
+	@$(MAKE) --no-print-directory -k bench-lib bench-guest bench-roots
+.PHONY: bench bench-guest bench-roots

@@ -113,6 +113,23 @@ differences() {
 	END
 }
 
+# Exits for each page fault that the guest takes, when it touches fresh memory:
+# what eight repetitions of that row add to one, all exits of whatever kind.
+# KVM without nested paging takes 3.4.
+exits_per_fault() {
+	local scheme=$1 n
+	for n in 1 9; do
+		APPEND="${APPEND%vmmu.repeat=*}vmmu.rows=touch vmmu.repeat=$n" \
+			tools/boot-scheme.sh "$scheme" "$dir/touch$n" \
+			"$build" "$kernel" || return
+	done
+	verdict "$scheme exits per fault" "$(jq -s '
+		((.[1].exits.total - .[0].exits.total) /
+		 (.[1].memory.pf_guest - .[0].memory.pf_guest) * 1000 |
+		 round) / 1000' "$dir/touch1/$scheme.json" \
+		"$dir/touch9/$scheme.json")" 2.3 "(KVM 3.4)" 2.05
+}
+
 # The rows of the guest that executes CPUID in a loop, paging off and on.
 run_cpuid() {
 	"$build/vmmu" run --mmu "$1" --icount --memory 64M --timeout 60 \
@@ -148,6 +165,7 @@ for scheme in "$@"; do
 		;;
 	*)
 		differences "$scheme"
+		exits_per_fault "$scheme"
 		;;
 	esac
 	echo

@@ -3,7 +3,8 @@
 # leaves DIR/SCHEME.console, .json (statistics) and .rows (the guest's own
 # lines, as JSON). Shows what it is at when standard error is a terminal.
 # Usage: boot-scheme.sh SCHEME DIR BUILD KERNEL
-# The environment's TIMEOUT (seconds) bounds it.
+# The environment's TIMEOUT (seconds) bounds it; ROOTS is how many roots shadow
+# keeps.
 set -uo pipefail
 
 scheme=$1 dir=$2 build=$3 kernel=$4
@@ -20,6 +21,7 @@ progress "$scheme: booting"
 "$build/vmmu" run --mmu "$scheme" --icount --kernel "$kernel" \
 	--initrd "$build/guest/initrd.cpio.gz" \
 	--append "console=ttyS0 ${APPEND-quiet}" --timeout "${TIMEOUT:-180}" \
+	${ROOTS:+--roots "$ROOTS"} \
 	--stats "$out.json" --log "$out.log" </dev/null 2>"$out.errors" |
 	tr -d '\r' | tee "$out.console" | sed -un 's/^@vmmu //p' |
 	while read -r line; do
