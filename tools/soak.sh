@@ -1,38 +1,81 @@
 #!/usr/bin/env bash
-# Boots the stock kernel N times under each scheme, to the end of its
-# workload, in real time: timer interrupts fall elsewhere in each boot.
-# Usage: soak.sh BUILD KERNEL N SCHEME...
+# Boots the stock kernel N times in each variant, to the end of its workload,
+# in real time: timer interrupts fall elsewhere in each boot. A boot is good
+# when the guest's checksums hold and the audit at its end has found nothing.
+# Usage: soak.sh BUILD KERNEL N [VARIANT...]
 set -uo pipefail
 
 build=$1 kernel=$2 count=$3
 shift 3
 dir=$build/soak
 mkdir -p "$dir"
-failed=0
+bad=0
 
-boot() {
-	local out=$dir/$1-$2
-	"$build/vmmu" run --mmu "$1" --kernel "$kernel" \
-		--initrd "$build/guest/initrd.cpio.gz" \
-		--append "console=ttyS0" --timeout 180 --stats "$out.json" \
-		--log "$out.log" </dev/null >"$out.console" 2>"$out.errors" &&
-		grep -q '^@vmmu {"done":true,"failures":0}' "$out.console"
+# A name, and the options that it stands for.
+declare -A options=(
+	[nested]="--mmu nested"
+	[vtlb]="--mmu vtlb"
+	[vtlb-256k]="--mmu vtlb --table-memory 256"
+	[shadow]="--mmu shadow"
+	[shadow-256k]="--mmu shadow --table-memory 256"
+	[shadow-roots1]="--mmu shadow --roots 1"
+	[shadow-roots4]="--mmu shadow --roots 4"
+	[shadow-roots32]="--mmu shadow --roots 32"
+	[switching]="--mmu nested,vtlb,shadow --switch-every 200"
+)
+if [ $# = 0 ]; then
+	set -- nested vtlb vtlb-256k shadow shadow-256k shadow-roots{1,4,32} \
+		switching
+fi
+
+progress() {
+	[ ! -t 2 ] || printf '\r\033[K%s' "$1" >&2
 }
 
-for scheme in "$@"; do
+# run VARIANT OUT: shows the rows as they come.
+run() {
+	# The options are words.
+	"$build/vmmu" run ${options[$1]} --kernel "$kernel" \
+		--initrd "$build/guest/initrd.cpio.gz" \
+		--append "console=ttyS0" --timeout "${TIMEOUT:-180}" \
+		--stats "$2.json" --log "$2.log" </dev/null 2>"$2.errors" |
+		tee "$2.console" | sed -un 's/^@vmmu //p' |
+		while read -r line; do
+			progress "${2##*/}: $line"
+		done
+	return "${PIPESTATUS[0]}"
+}
+
+# What is wrong with a boot; nothing when it is good.
+judge() {
+	run "$1" "$2" || echo "the run ended with status $?"
+	grep -q '^@vmmu {"done":true,"failures":0}' "$2.console" ||
+		echo "the workload is not done"
+	jq -e '.audit.breaches == 0 and .audit.entries > 0' "$2.json" \
+		>/dev/null || echo "the audit is not clean"
+	[ "$1" != switching ] || jq -e '.switches > 0' "$2.json" >/dev/null ||
+		echo "it was not moved"
+}
+
+for variant; do
+	if [ -z "${options[$variant]:-}" ]; then
+		echo "soak: there is no variant $variant, but ${!options[*]}" >&2
+		exit 2
+	fi
 	good=0
 	for i in $(seq "$count"); do
-		if boot "$scheme" "$i"; then
+		out=$dir/$variant-$i
+		rm -f "$out".*
+		wrong=$(judge "$variant" "$out")
+		progress ""
+		if [ -z "$wrong" ]; then
 			good=$((good + 1))
-		else
-			failed=$((failed + 1))
-			echo "$scheme: boot $i failed: $dir/$scheme-$i.*"
-			cat "$dir/$scheme-$i.errors"
+			continue
 		fi
-		[ ! -t 2 ] || printf '\r%s: %s of %s' "$scheme" "$i" \
-			"$count" >&2
+		bad=$((bad + 1))
+		echo "$variant: boot $i: ${wrong//$'\n'/, }: $out.*"
+		cat "$out.errors"
 	done
-	[ ! -t 2 ] || printf '\r\033[K' >&2
-	echo "$scheme: $good of $count boots good"
+	echo "$variant: $good of $count boots good"
 done
-exit $((failed != 0))
+exit $((bad != 0))
