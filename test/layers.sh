@@ -2,7 +2,7 @@
 # Includes point one way: audit -> scheme -> pt -> mem, in the library's code
 # and in its headers; and its clients know <vmmu/...> only. Prints each include
 # that breaks this, and fails. In the hypervisor, devices, decoder and loaders
-# stand alone, and nothing but svm/ knows of SVM.
+# stand alone, and nothing but svm/ knows of SVM, nothing but vmx/ of VMX.
 #
 # layers.sh [ROOT]
 cd "${1:-$(dirname "$0")/..}" || exit 2
@@ -78,7 +78,7 @@ hypervisor()
 {
 	includes hv | awk -F ': ' '
 	BEGIN {
-		split("boot cpu dev insn load mm port svm vm", name, " ")
+		split("boot cpu dev insn load mm port svm vm vmx", name, " ")
 		for (i in name)
 			folder[name[i]] = 1
 		alone["dev"] = alone["insn"] = alone["load"] = 1
@@ -88,7 +88,7 @@ hypervisor()
 		split($2, to, "/")
 		if (!(to[1] in folder) || to[1] == from[2])
 			next
-		if (from[2] in alone || to[1] == "svm")
+		if (from[2] in alone || to[1] ~ /^(svm|vmx)$/)
 			print $1 ": includes " $2 ", which is not its own"
 	}'
 }

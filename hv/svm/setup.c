@@ -48,19 +48,12 @@ static void msr_pass(uint8_t *map, uint32_t msr)
 	map[base + bit / 8] &= (uint8_t) ~(3u << (bit % 8));
 }
 
-/* MSRs that VMLOAD and VMSAVE switch are the guest's to use freely. */
+/* VMLOAD and VMSAVE switch them. */
 static void msrpm_fill(uint8_t *map)
 {
-	static const uint32_t own[] = {
-		0x174,	    0x175,	0x176,	    /* SYSENTER_* */
-		0xc0000081, 0xc0000082, 0xc0000083, /* STAR LSTAR CSTAR */
-		0xc0000084, 0xc0000100, 0xc0000101, /* SFMASK FS GS base */
-		0xc0000102,			    /* KERNEL_GS_BASE */
-	};
-
 	memset(map, 0xff, 2 * VMMU_PAGE_SIZE);
-	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		msr_pass(map, own[i]);
+	for (unsigned i = 0; i < MSR_OWN; i++)
+		msr_pass(map, msr_own[i]);
 }
 
 bool svm_cpu_start(struct svm_cpu *cpu)

@@ -42,9 +42,17 @@ static const char *svm_probe(void)
 	return NULL;
 }
 
-static bool svm_start(void)
+static const char *svm_start(void)
 {
-	return svm_cpu_start(&this_cpu);
+	return svm_cpu_start(&this_cpu)
+		       ? NULL
+		       : "there is no memory to start the engine";
+}
+
+static const char *svm_cannot(uint32_t needs)
+{
+	(void)needs;
+	return NULL;
 }
 
 static void svm_hardware(struct vmmu_hw *hw)
@@ -172,6 +180,7 @@ static enum exit_kind decode_cr(const struct vmcb *c, struct vm_exit *e)
 {
 	e->cr.number = c->exit_code & 0xf;
 	e->cr.write = c->exit_code >= SVM_EXIT_CR_WRITE;
+	e->cr.told = false;
 	return EXIT_CR;
 }
 
@@ -188,7 +197,6 @@ static const uint8_t plain[SVM_EXIT_XSETBV + 1] = {
 	[SVM_EXIT_IRET] = PLAIN(EXIT_IRET),
 	[SVM_EXIT_INVD] = PLAIN(EXIT_CACHE),
 	[SVM_EXIT_HLT] = PLAIN(EXIT_HLT),
-	[SVM_EXIT_INVLPG] = PLAIN(EXIT_INVLPG),
 	[SVM_EXIT_TASK_SWITCH] = PLAIN(EXIT_TASK_SWITCH),
 	[SVM_EXIT_SHUTDOWN] = PLAIN(EXIT_SHUTDOWN),
 	[SVM_EXIT_VMMCALL] = PLAIN(EXIT_HYPERCALL),
@@ -204,6 +212,9 @@ static enum exit_kind decode_detailed(const struct svm_vcpu *s,
 	switch (c->exit_code) {
 	case SVM_EXIT_IOIO:
 		return decode_io(c, e);
+	case SVM_EXIT_INVLPG:
+		e->invlpg.told = false;
+		return EXIT_INVLPG;
 	case SVM_EXIT_MSR:
 		return c->exit_info_1 ? EXIT_WRMSR : EXIT_RDMSR;
 	case SVM_EXIT_NPF:
@@ -357,6 +368,7 @@ const struct engine engine_svm = {
 	.name = "svm",
 	.probe = svm_probe,
 	.start = svm_start,
+	.cannot = svm_cannot,
 	.hardware = svm_hardware,
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_fini = svm_vcpu_fini,
@@ -372,4 +384,5 @@ const struct engine engine_svm = {
 	.set_cr2 = svm_set_cr2,
 	.set_efer = svm_set_efer,
 	.set_pat = svm_set_pat,
+	.walks_pdptes = true,
 };

@@ -1,5 +1,5 @@
 /*
- * How a vCPU executes: one const table an engine (svm; vmx and pv later).
+ * How a vCPU executes: one const table an engine (svm, vmx; pv later).
  *
  * An engine turns what its hardware reports into a neutral `struct vm_exit`
  * and back; nothing outside its folder knows a VMCB or a VMCS. It keeps the
@@ -27,8 +27,9 @@ enum exit_kind {
 	EXIT_VIOLATION,	 /* second-level translation: NPT, EPT */
 	EXIT_PAGE_FAULT, /* under a scheme of software */
 	EXIT_INVLPG,
-	EXIT_CR,   /* MOV to or from a control register, CLTS, LMSW, SMSW */
-	EXIT_IRET, /* after an NMI: it is about to be over */
+	EXIT_CR,       /* MOV to or from a control register, CLTS, LMSW, SMSW */
+	EXIT_IRET,     /* after an NMI: it is about to be over */
+	EXIT_NMI_OVER, /* the same, where the processor waits for its end */
 	EXIT_XSETBV,
 	EXIT_HYPERCALL,
 	EXIT_CACHE,	  /* INVD, WBINVD: nothing to do */
@@ -55,9 +56,22 @@ struct exit_violation {
 	bool during_walk; /* the access was to a guest table */
 };
 
+enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
+
 struct exit_cr {
 	uint8_t number;
 	bool write;
+	/* The processor has decoded the instruction: what follows holds, and
+	 * next_rip. Otherwise it is fetched and decoded. */
+	bool told;
+	enum cr_access access;
+	uint8_t gpr;	 /* of a MOV */
+	uint16_t source; /* of LMSW */
+};
+
+struct exit_invlpg {
+	bool told; /* the processor has: gva holds, and next_rip */
+	gva_t gva;
 };
 
 struct exit_page_fault {
@@ -85,6 +99,7 @@ struct vm_exit {
 		struct exit_io io;
 		struct exit_violation violation;
 		struct exit_cr cr;
+		struct exit_invlpg invlpg;
 		struct exit_page_fault page_fault;
 		struct exit_exception exception;
 	};
@@ -149,8 +164,11 @@ struct engine {
 	const char *name;
 	/* NULL when this machine can run it, else why not: a sentence. */
 	const char *(*probe)(void);
-	/* Turns it on for this physical processor. False: no memory. */
-	bool (*start)(void);
+	/* Turns it on for this physical processor. NULL, or why not. */
+	const char *(*start)(void);
+	/* NULL when it can run a scheme with these needs (VMMU_NEEDS_*) here,
+	 * else why not. After start. */
+	const char *(*cannot)(uint32_t needs);
 	/* What it offers to the schemes. */
 	void (*hardware)(struct vmmu_hw *hw);
 	bool (*vcpu_init)(struct vcpu *v);
@@ -160,7 +178,7 @@ struct engine {
 	void (*run)(struct vcpu *v);
 	/* Asks for, or no more for, EXIT_WINDOW. */
 	void (*want_window)(struct vcpu *v, bool wanted);
-	/* Asks for, or no more for, EXIT_IRET. */
+	/* Asks for, or no more for, EXIT_IRET or EXIT_NMI_OVER. */
 	void (*want_iret)(struct vcpu *v, bool wanted);
 	/* Cached translations of this vCPU are not used after this. */
 	void (*flush)(struct vcpu *v);
@@ -178,8 +196,15 @@ struct engine {
 	void (*set_cr2)(struct vcpu *v, uint64_t cr2);
 	void (*set_efer)(struct vcpu *v, uint64_t efer);
 	void (*set_pat)(struct vcpu *v, uint64_t pat);
+	/* After EXIT_INVALID: what was wrong with the guest, in words. NULL:
+	 * the processor does not say. */
+	void (*explain)(struct vcpu *v, char *text, unsigned size);
+	/* PAE: the PDPTEs are read at each walk, and loaded by no MOV to CR3,
+	 * where the processor nests. */
+	bool walks_pdptes;
 };
 
 extern const struct engine engine_svm;
+extern const struct engine engine_vmx;
 
 #endif

@@ -368,11 +368,45 @@ static uint64_t read_cr(struct vcpu *v, unsigned number)
 			   : vcpu_read_cr(v, number);
 }
 
+/* SDM 2: LMSW sets the low four bits and cannot clear PE. */
+static uint64_t msw_value(const struct vcpu *v, const struct exit_cr *cr)
+{
+	uint64_t cr0 = v->look.regs.cr0;
+
+	if (cr->access == CR_CLTS)
+		return cr0 & ~CR0_TS;
+	return (cr0 & ~UINT64_C(0xe)) | (cr->source & 0xf);
+}
+
+/* The processor has decoded it. */
+static void exit_cr_told(struct vcpu *v)
+{
+	const struct exit_cr cr = v->exit.cr;
+	uint64_t all = vcpu_look(v)->bits == 64 ? UINT64_MAX : UINT32_MAX;
+	uint64_t next = vcpu_wrap(v, v->exit.next_rip), value;
+
+	if (cr.access == CR_READ) {
+		v->gpr[cr.gpr] = read_cr(v, cr.number) & all;
+		vcpu_advance(v, next);
+		return;
+	}
+	value = cr.access == CR_WRITE ? v->gpr[cr.gpr] & all
+				      : msw_value(v, &cr);
+	if (write_cr(v, cr.number, value))
+		vcpu_advance(v, next);
+	else
+		vcpu_raise_error(v, VECTOR_GP, 0);
+}
+
 static void exit_cr(struct vcpu *v)
 {
 	struct insn in;
 	struct insn_cr cr;
 
+	if (v->exit.cr.told) {
+		exit_cr_told(v);
+		return;
+	}
 	if (vcpu_decode(v, &in) != GUEST_OK)
 		return;
 	if (!insn_cr(&in, &cr)) {
@@ -441,6 +475,12 @@ static void exit_iret(struct vcpu *v)
 	v->iret_rip = v->rip;
 }
 
+static void exit_nmi_over(struct vcpu *v)
+{
+	v->vm->engine->want_iret(v, false);
+	v->nmi_masked = false;
+}
+
 static void exit_exception(struct vcpu *v)
 {
 	const struct exit_exception *x = &v->exit.exception;
@@ -471,15 +511,19 @@ static void exit_task_switch(struct vcpu *v)
 {
 	vm_stop(v->vm, VM_KILLED,
 		"the guest switches tasks by hardware at rip 0x%llx, which "
-		"needs mmu=nested",
+		"needs mmu=nested on AMD SVM",
 		(unsigned long long)v->rip);
 }
 
 static void exit_invalid(struct vcpu *v)
 {
+	char why[96] = "it does not say why";
+
+	if (v->vm->engine->explain)
+		v->vm->engine->explain(v, why, sizeof(why));
 	vm_stop(v->vm, VM_KILLED,
-		"the processor refused the guest's state at rip 0x%llx",
-		(unsigned long long)v->rip);
+		"the processor refused the guest's state at rip 0x%llx: %s",
+		(unsigned long long)v->rip, why);
 }
 
 /* The loop has done it, or the machine does. */
@@ -504,6 +548,7 @@ void (*const vcpu_exit_handlers[EXIT_KINDS])(struct vcpu *v) = {
 	[EXIT_TASK_SWITCH] = exit_task_switch,
 	[EXIT_CR] = exit_cr,
 	[EXIT_IRET] = exit_iret,
+	[EXIT_NMI_OVER] = exit_nmi_over,
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_HYPERCALL] = exit_hypercall,
 	[EXIT_CACHE] = exit_cache,

@@ -10,7 +10,7 @@
 #include "vm/memory.h"
 #include "vm/vm.h"
 
-static const struct engine *const engines[] = { &engine_svm };
+static const struct engine *const engines[] = { &engine_svm, &engine_vmx };
 static const struct vmmu_scheme *const schemes[] = {
 	&vmmu_nested,
 	&vmmu_vtlb,
@@ -140,8 +140,11 @@ static const char *prepare(struct vm *vm, struct config *config,
 	engine = find_engine(&wrong);
 	if (!engine)
 		return wrong;
-	if (!engine->start())
-		return "there is no memory to start the engine";
+	wrong = engine->start();
+	for (unsigned i = 0; i < vm->scheme_count && !wrong; i++)
+		wrong = engine->cannot(vm->scheme[i]->needs);
+	if (wrong)
+		return wrong;
 	if (config->memory / VMMU_PAGE_SIZE > frames_free())
 		return "this machine has not that much memory for a guest";
 	vm->frames_before = frames_used();

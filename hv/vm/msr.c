@@ -18,6 +18,13 @@
 #include "vm/cpuid_bits.h"
 #include "vm/cpuid_table.h"
 
+const uint32_t msr_own[MSR_OWN] = {
+	0x174,	    0x175,	0x176,	    /* SYSENTER_* */
+	0xc0000081, 0xc0000082, 0xc0000083, /* STAR LSTAR CSTAR */
+	0xc0000084, 0xc0000100, 0xc0000101, /* SFMASK FS GS base */
+	0xc0000102,			    /* KERNEL_GS_BASE */
+};
+
 enum maker { BOTH, INTEL, AMD };
 
 /* A write that changes a bit outside `writable`. */

@@ -23,6 +23,11 @@
  * a guest finds, as firmware leaves them. */
 #define MSR_MMIO_BASE UINT64_C(0xc0000000)
 
+/* MSRs that are the guest's to read and write without an exit: the engine
+ * switches them with the vCPU, or nobody else uses them. */
+#define MSR_OWN 10
+extern const uint32_t msr_own[MSR_OWN];
+
 enum msr_answer { MSR_OK, MSR_GP };
 
 #define MSR_KEPT 40 /* at least the rows of msr.c's table */

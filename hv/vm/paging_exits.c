@@ -211,19 +211,29 @@ uint64_t vcpu_read_cr(struct vcpu *v, unsigned number)
 	return number == 0 ? r->cr0 : number == 3 ? r->cr3 : r->cr4;
 }
 
+static void invalidate(struct vcpu *v, gva_t gva)
+{
+	vcpu_sync_mode(v);
+	if (vmmu_mode_canonical(&v->mmu.mode, gva))
+		vmmu_cpu_invalidate(&v->mmu, gva);
+}
+
 void vcpu_handle_invlpg(struct vcpu *v)
 {
 	struct insn_regs regs;
 	struct insn in;
 	uint64_t linear;
 
+	if (v->exit.invlpg.told) {
+		invalidate(v, v->exit.invlpg.gva);
+		vcpu_advance(v, vcpu_wrap(v, v->exit.next_rip));
+		return;
+	}
 	if (vcpu_decode(v, &in) != GUEST_OK)
 		return;
 	vcpu_insn_regs(v, &regs);
 	if (!insn_invlpg(&in, &regs, &linear))
 		return; /* the guest has changed its code: run what is there */
-	vcpu_sync_mode(v);
-	if (vmmu_mode_canonical(&v->mmu.mode, mk_gva(linear)))
-		vmmu_cpu_invalidate(&v->mmu, mk_gva(linear));
+	invalidate(v, mk_gva(linear));
 	vcpu_advance(v, vcpu_wrap(v, v->rip + in.length));
 }

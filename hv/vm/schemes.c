@@ -20,7 +20,9 @@ bool vm_needs(const struct vm *vm, uint32_t need)
 void vcpu_set_features(struct vcpu *v)
 {
 	v->features = v->vm->cpuid.paging;
-	v->features.pdptes_in_memory = v->mmu.scheme->needs & VMMU_NEEDS_SECOND;
+	v->features.pdptes_in_memory =
+		v->vm->engine->walks_pdptes &&
+		(v->mmu.scheme->needs & VMMU_NEEDS_SECOND);
 }
 
 /* Without memory for its first table the vCPU stays where it is. */

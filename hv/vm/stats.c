@@ -33,6 +33,7 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_TASK_SWITCH] = "task_switch",
 	[EXIT_CR] = "cr",
 	[EXIT_IRET] = "iret",
+	[EXIT_NMI_OVER] = "nmi_over",
 	[EXIT_XSETBV] = "xsetbv",
 	[EXIT_HYPERCALL] = "hypercall",
 	[EXIT_CACHE] = "cache",

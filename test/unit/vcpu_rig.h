@@ -162,6 +162,7 @@ static const struct engine rig_engine = {
 	.run = rig_run,
 	.want_window = rig_want_window,
 	.want_iret = rig_want_iret,
+	.walks_pdptes = true,
 	.flush = rig_flush,
 	.get_sregs = rig_get_sregs,
 	.set_sregs = rig_set_sregs,

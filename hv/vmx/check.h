@@ -1,0 +1,29 @@
+/*
+ * The checks that VM entry makes of the guest's state, made again in software
+ * and told by name: the processor only says that one of them has failed. Pure
+ * C: fields are read through a function.
+ */
+#ifndef HV_VMX_CHECK_H
+#define HV_VMX_CHECK_H
+
+#include <stdint.h>
+
+#include "vmx/controls.h"
+#include "vmx/vmcs.h"
+
+struct vmx_check {
+	uint64_t (*read)(void *ctx, enum vmcs_field field);
+	/* Once for each check that fails, with a sentence's beginning. */
+	void (*failed)(void *ctx, const char *what);
+	void *ctx;
+	const struct vmx_controls *controls;
+	uint8_t maxphyaddr;
+};
+
+/* All of SDM 3C 26.3.1, in its order. Answers how many have failed. */
+unsigned vmx_check_guest(const struct vmx_check *check);
+
+/* What an entry that was refused before that means: SDM 3C 30.4. */
+const char *vmx_error_name(uint32_t error);
+
+#endif
