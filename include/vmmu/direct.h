@@ -66,7 +66,7 @@ struct vmmu_frame {
  * lies outside is refused as foreign. The client owns all the memory. */
 struct vmmu_frames {
 	struct vmmu_frame *frame; /* [hfn - first] */
-	uint64_t *m2p; /* [hfn - first]: gfn; guests may read it. Or NULL */
+	uint64_t *m2p; /* [hfn - first]: its gfn; guests may read it */
 	uint8_t *map;  /* where the library reaches frame `first`; the others
 			* follow, as in a direct map */
 	uint64_t first, count;
@@ -103,7 +103,8 @@ enum vmmu_direct_status {
 	VMMU_DIRECT_AGAIN,
 	/* Only of trapped_write: the entry is no longer what was expected. */
 	VMMU_DIRECT_CHANGED,
-	/* The rest are refusals: nothing has changed. */
+	/* The rest are refusals: nothing has changed, but that a frame that
+	 * was to be a table may have U in its entries. */
 	VMMU_DIRECT_FOREIGN, /* a frame that is not the VM's, or no frame */
 	VMMU_DIRECT_TYPE,    /* a frame that is in use as something else */
 	VMMU_DIRECT_BITS,    /* an entry with bits that it may not have */
@@ -121,7 +122,8 @@ const char *vmmu_direct_status_name(enum vmmu_direct_status status);
  * be looked at; it is counted down. NULL: no limit. A call may do up to one
  * table (512 entries) more than its budget. Taking a table apart may outlive
  * the operation that caused it: what is left is done by the VM's next
- * operations, each of which answers AGAIN until it is. */
+ * operations, each of which answers AGAIN until it is; so also those that take
+ * no budget. */
 
 /* 3. A VM under direct. */
 
@@ -136,10 +138,17 @@ struct vmmu_direct_config {
 	 * stay the same as long as the VM lives. slot_count may be 0. */
 	const uint64_t *template;
 	uint16_t slot_first, slot_count;
-	/* Set in present L1 entries that the guest gives without U (its
-	 * kernel's) and with U (its users'): U is always added, so that a
-	 * kernel in ring 3 reaches its memory. G is the engine's choice. */
+	/* Set in present L1 entries: kernel_leaf where the guest gives no U,
+	 * or gives a bit of kernel_leaf (so it is the mark by which its own
+	 * entries are known again), user_leaf in the others. U itself is
+	 * always added, at all levels, so that a kernel in ring 3 reaches its
+	 * memory. Both may be 0; with user_leaf G (and then a software bit
+	 * for kernel_leaf) users' pages stay in the TLB, and the host's flush
+	 * must reach global entries. */
 	uint64_t kernel_leaf, user_leaf;
+	/* L1TF (XSA-273): the lowest machine address, other than page 0, that
+	 * an absent entry may name. 0: the processor is not vulnerable. */
+	uint64_t absent_limit;
 	uint8_t maxphyaddr; /* of the processor: 32 .. 52 */
 };
 
@@ -171,11 +180,14 @@ struct vmmu_direct_vm {
 	uint32_t epoch;			/* flushes of the whole VM so far */
 	uint32_t doomed_count;
 	uint64_t doomed[VMMU_DIRECT_DOOMED]; /* hfns */
+	uint64_t holds[VMMU_FRAME_TYPES];    /* that were not dropped yet */
 	struct vmmu_direct_stats stats;
 };
 
-/* Call after vmmu_vm_init and before the first vCPU. False: owner 0, a slot
- * range beyond 512, maxphyaddr out of range. */
+/* Call after vmmu_vm_init and before the first vCPU; the VM can then run under
+ * no other scheme. False: owner 0, a slot range beyond 512, maxphyaddr out of
+ * range, or a bit of kernel_leaf or user_leaf that is neither G nor one that
+ * hardware ignores. */
 bool vmmu_direct_vm_init(struct vmmu_direct_vm *d, struct vmmu_vm *vm,
 			 const struct vmmu_direct_config *config);
 /* After the VM's last vCPU: all its frames are nobody's, m2p says so.
@@ -185,6 +197,7 @@ void vmmu_direct_vm_fini(struct vmmu_direct_vm *d);
 /* A vCPU under vmmu_direct. cpu->root is the kernel's root, what CR3 holds in
  * kernel mode; 0 before the first set_root. */
 struct vmmu_direct_cpu {
+	struct vmmu_cpu *cpu;
 	hpa_t user_root; /* what CR3 holds in user mode; 0: none */
 };
 
@@ -272,14 +285,16 @@ enum vmmu_direct_status vmmu_direct_descriptor(struct vmmu_cpu *cpu, hpa_t at,
 /* 6. Tables. */
 
 /* The frame becomes a table of level 1 .. 4, checked through and through, and
- * stays one until unpin. STATE: pinned already, at whichever level. */
+ * stays one until unpin. STATE: pinned already, at whichever level. A pin that
+ * answered AGAIN and is not wanted any more is undone by unpin. */
 enum vmmu_direct_status vmmu_direct_pin(struct vmmu_cpu *cpu, hfn_t hfn,
 					unsigned level, uint32_t *budget);
 enum vmmu_direct_status vmmu_direct_unpin(struct vmmu_cpu *cpu, hfn_t hfn,
 					  uint32_t *budget);
 
-/* The vCPU's kernel runs on this L4, promoted if need be; the engine loads
- * CR3 from cpu->root. The user root may be hfn 0: none. */
+/* The vCPU's kernel runs on this L4, promoted if need be. The engine loads CR3
+ * from cpu->root before any other call on this VM: the old root may be given
+ * up from now on. The user root may be hfn 0: none. */
 enum vmmu_direct_status vmmu_direct_set_root(struct vmmu_cpu *cpu, hfn_t hfn,
 					     uint32_t *budget);
 enum vmmu_direct_status vmmu_direct_set_user_root(struct vmmu_cpu *cpu,

@@ -21,6 +21,9 @@ struct vmmu_cpu;
 #define VMMU_NEEDS_CR_MODE 0x04u /* writes to CR0, CR4, EFER */
 #define VMMU_NEEDS_INVLPG  0x08u /* INVLPG, INVPCID */
 #define VMMU_NEEDS_SECOND  0x10u /* second-level translation: NPT or EPT */
+/* A paravirtual guest, whose tables hold machine addresses: no other scheme
+ * can run it, and this one no other guest. */
+#define VMMU_NEEDS_MACHINE 0x20u
 
 /* One fault, as the engine saw it. */
 struct vmmu_fault {

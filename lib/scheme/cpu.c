@@ -50,6 +50,10 @@ static bool enter(struct vmmu_cpu *cpu, const struct vmmu_scheme *scheme)
 	struct seat old = seat_of(cpu);
 	struct seat seat = { .scheme = scheme };
 
+	/* Machine addresses in guest tables, or gpas: a guest has one or the
+	 * other. */
+	if (!(scheme->needs & VMMU_NEEDS_MACHINE) != !cpu->vm->direct)
+		return false;
 	seat.use = vm_use_get(cpu->vm, scheme);
 	if (!seat.use)
 		return false;

@@ -1,0 +1,76 @@
+/*
+ * The pages that L1 entries map: checked, counted, given up. Inline, because
+ * a guest changes hundreds of entries to make one process.
+ *
+ *   entry                     what the page needs
+ *   absent                    nothing
+ *   present, not writable     to be the VM's own: total_count
+ *   present, writable         besides, to be WRITABLE or SHARED: type_count
+ *
+ * A page's last type stays with it at a count of zero, so that a page which
+ * is mapped, unmapped and mapped again as what it was needs no flush.
+ */
+#ifndef LIB_SCHEME_DIRECT_LEAF_H
+#define LIB_SCHEME_DIRECT_LEAF_H
+
+#include "scheme/direct.h"
+
+/* What is really written for the guest's entry. See kernel_leaf in direct.h of
+ * the interface. */
+static inline uint64_t leaf_adjust(const struct vmmu_direct_vm *d,
+				   uint64_t entry)
+{
+	uint64_t kernel = d->config.kernel_leaf, user = d->config.user_leaf;
+
+	if (!(entry & ENTRY_U) || entry & kernel)
+		return (entry & ~user) | ENTRY_U | kernel;
+	return entry | user;
+}
+
+/* L1TF: the processor may look an absent entry's address up in its cache. */
+static inline bool leaf_absent_ok(const struct vmmu_direct_vm *d,
+				  uint64_t entry)
+{
+	uint64_t addr = entry & ENTRY_ADDR;
+
+	return !addr || addr >= d->config.absent_limit;
+}
+
+static inline enum vmmu_direct_status leaf_get(struct vmmu_direct_vm *d,
+					       uint64_t entry)
+{
+	uint64_t hfn = entry_frame(entry);
+	struct vmmu_frame *f = direct_own(d, hfn);
+
+	if (!f)
+		return VMMU_DIRECT_FOREIGN;
+	if (entry & ENTRY_W) {
+		if (f->type < VMMU_FRAME_WRITABLE)
+			return direct_get_type(d, hfn, VMMU_FRAME_WRITABLE,
+					       NULL);
+		if (f->total_count >= d->config.frames->count_limit)
+			return VMMU_DIRECT_COUNT;
+		f->type_count++;
+	} else if (f->total_count >= d->config.frames->count_limit) {
+		return VMMU_DIRECT_COUNT;
+	}
+	f->total_count++;
+	return VMMU_DIRECT_OK;
+}
+
+static inline void leaf_put(struct vmmu_direct_vm *d, uint64_t entry)
+{
+	struct vmmu_frame *f = direct_frame(d, entry_frame(entry));
+
+	f->total_count--;
+	if (entry & ENTRY_W && !--f->type_count)
+		f->mark = d->epoch;
+	else if (!f->total_count && !(f->flags & VMMU_FRAME_PARTIAL))
+		f->mark = d->epoch;
+}
+
+_Static_assert(VMMU_FRAME_WRITABLE + 1 == VMMU_FRAME_SHARED &&
+		       VMMU_FRAME_SHARED + 1 == VMMU_FRAME_TYPES,
+	       "types from WRITABLE on are those that may be mapped writable");
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * Pins, and the roots that vCPUs run on.
+ *
+ * A pin is a use of a table that nothing else need have: the guest keeps it
+ * checked while it is linked nowhere, so that linking it again costs nothing.
+ * A root is a use by a vCPU: an L4 that a processor may walk is never taken
+ * apart, whatever the guest unpins.
+ */
+#include "scheme/direct.h"
+
+/* 1. Pins. */
+
+static enum vmmu_direct_status pin(struct vmmu_direct_vm *d, uint64_t hfn,
+				   unsigned level, uint32_t *budget)
+{
+	struct vmmu_frame *f = direct_own(d, hfn);
+	enum vmmu_direct_status s;
+
+	if (!f)
+		return VMMU_DIRECT_FOREIGN;
+	if (!direct_is_table(level))
+		return VMMU_DIRECT_TYPE;
+	if (f->flags & VMMU_FRAME_PINNED)
+		return VMMU_DIRECT_STATE;
+	s = direct_get_type(d, hfn, level, budget);
+	if (s != VMMU_DIRECT_OK)
+		return s;
+	f->flags |= VMMU_FRAME_PINNED;
+	d->stats.pin[level]++;
+	return VMMU_DIRECT_OK;
+}
+
+static enum vmmu_direct_status unpin(struct vmmu_direct_vm *d, uint64_t hfn,
+				     uint32_t *budget)
+{
+	struct vmmu_frame *f = direct_own(d, hfn);
+
+	if (!f)
+		return VMMU_DIRECT_FOREIGN;
+	/* A pin that the guest began and does not want to finish. */
+	if (f->flags & VMMU_FRAME_PARTIAL && !f->type_count)
+		return direct_demote(d, f, budget) ? VMMU_DIRECT_OK
+						   : VMMU_DIRECT_AGAIN;
+	if (!(f->flags & VMMU_FRAME_PINNED))
+		return VMMU_DIRECT_STATE;
+	f->flags &= (uint8_t)~VMMU_FRAME_PINNED;
+	d->stats.unpin++;
+	direct_put_pin(d, f, budget);
+	return VMMU_DIRECT_OK;
+}
+
+enum vmmu_direct_status vmmu_direct_pin(struct vmmu_cpu *cpu, hfn_t hfn,
+					unsigned level, uint32_t *budget)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+
+	if (!direct_begin(d, budget))
+		return direct_end(d, VMMU_DIRECT_AGAIN, budget);
+	return direct_end(d, pin(d, hfn.v, level, budget), budget);
+}
+
+enum vmmu_direct_status vmmu_direct_unpin(struct vmmu_cpu *cpu, hfn_t hfn,
+					  uint32_t *budget)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+
+	if (!direct_begin(d, budget))
+		return direct_end(d, VMMU_DIRECT_AGAIN, budget);
+	return direct_end(d, unpin(d, hfn.v, budget), budget);
+}
+
+/* 2. Roots. */
+
+static enum vmmu_direct_status change_root(struct vmmu_direct_vm *d,
+					   hpa_t *root, uint64_t hfn,
+					   uint32_t *budget)
+{
+	uint64_t old = hpa_hfn(*root).v;
+	enum vmmu_direct_status s = VMMU_DIRECT_OK;
+
+	if (hfn == old)
+		return VMMU_DIRECT_OK;
+	if (hfn)
+		s = direct_get_type(d, hfn, VMMU_FRAME_L4, budget);
+	if (s != VMMU_DIRECT_OK)
+		return s;
+	*root = hfn_hpa(mk_hfn(hfn));
+	if (old)
+		direct_put_type(d, direct_frame(d, old), budget);
+	return VMMU_DIRECT_OK;
+}
+
+enum vmmu_direct_status vmmu_direct_set_root(struct vmmu_cpu *cpu, hfn_t hfn,
+					     uint32_t *budget)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+
+	if (!direct_begin(d, budget))
+		return direct_end(d, VMMU_DIRECT_AGAIN, budget);
+	/* A kernel without tables could not go on. */
+	if (!hfn.v)
+		return direct_end(d, VMMU_DIRECT_FOREIGN, budget);
+	d->stats.roots++;
+	return direct_end(d, change_root(d, &cpu->root, hfn.v, budget), budget);
+}
+
+enum vmmu_direct_status vmmu_direct_set_user_root(struct vmmu_cpu *cpu,
+						  hfn_t hfn, uint32_t *budget)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+	hpa_t *root = &vmmu_direct_cpu(cpu)->user_root;
+
+	if (!direct_begin(d, budget))
+		return direct_end(d, VMMU_DIRECT_AGAIN, budget);
+	d->stats.user_roots++;
+	return direct_end(d, change_root(d, root, hfn.v, budget), budget);
+}

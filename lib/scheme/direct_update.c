@@ -1,0 +1,218 @@
+/*
+ * Changes of single entries: decode, which may fail, then perform, which
+ * cannot.
+ *
+ *   decode    the entry's frame is the VM's; the new entry has no bit that it
+ *             may not have; what it refers to is got, with the type it needs
+ *   perform   the entry is written; what the old one referred to is put
+ *
+ * Between the two only hardware can write the entry, and only A and D: no
+ * processor has a writable mapping of a table, and calls on one VM are
+ * serialised. So what the old entry refers to is still what was read.
+ *
+ * An entry that refers to the same page with the same right to write needs
+ * nothing got and nothing put: the most frequent case, after making a page
+ * present and taking it away.
+ */
+#include "scheme/direct_leaf.h"
+
+/* What two leaves must have in common for their uses to be the same. */
+#define LEAF_USE (ENTRY_P | ENTRY_W | ENTRY_ADDR)
+#define LINK_USE (ENTRY_P | ENTRY_ADDR)
+
+/* 1. Perform. */
+
+/* The entry that was there. */
+static uint64_t put_entry(uint64_t *slot, uint64_t old, uint64_t entry,
+			  bool keep_ad)
+{
+	uint64_t keep = ENTRY_A | ENTRY_D;
+
+	if (!keep_ad || !(old & entry & ENTRY_P)) {
+		entry_store(slot, entry);
+		return old;
+	}
+	while (!__atomic_compare_exchange_n(slot, &old, entry | (old & keep),
+					    false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED))
+		;
+	return old;
+}
+
+/* 2. L1. */
+
+enum vmmu_direct_status direct_leaf_update(struct vmmu_direct_vm *d,
+					   uint64_t *slot, uint64_t value,
+					   bool keep_ad)
+{
+	uint64_t old = entry_load(slot);
+	bool other;
+
+	if (value & ENTRY_P) {
+		enum vmmu_direct_status s;
+
+		value = leaf_adjust(d, value);
+		if (value & ~d->leaf_mask)
+			return VMMU_DIRECT_BITS;
+		other = (old ^ value) & LEAF_USE;
+		s = other ? leaf_get(d, value) : VMMU_DIRECT_OK;
+		if (s != VMMU_DIRECT_OK)
+			return s;
+	} else {
+		if (!leaf_absent_ok(d, value))
+			return VMMU_DIRECT_BITS;
+		other = true;
+	}
+	put_entry(slot, old, value, keep_ad);
+	if (other && old & ENTRY_P)
+		leaf_put(d, old);
+	return VMMU_DIRECT_OK;
+}
+
+/* 3. L2, L3, L4. */
+
+static enum vmmu_direct_status link_update(struct vmmu_direct_vm *d,
+					   unsigned level, uint64_t *slot,
+					   uint64_t value, bool keep_ad,
+					   uint32_t *budget)
+{
+	unsigned index = (unsigned)((uintptr_t)slot & VMMU_PAGE_MASK) >>
+			 ENTRY_SHIFT;
+	uint64_t old = entry_load(slot);
+	bool other = true;
+
+	if (direct_is_ours(d, level, index))
+		return VMMU_DIRECT_SLOT;
+	if (value & ENTRY_P) {
+		enum vmmu_direct_status s = VMMU_DIRECT_OK;
+
+		if (value & ~d->table_mask)
+			return VMMU_DIRECT_BITS;
+		value |= ENTRY_U;
+		other = (old ^ value) & LINK_USE;
+		if (other)
+			s = direct_get_type(d, entry_frame(value), level - 1,
+					    budget);
+		if (s != VMMU_DIRECT_OK)
+			return s;
+	} else if (!leaf_absent_ok(d, value)) {
+		return VMMU_DIRECT_BITS;
+	}
+	put_entry(slot, old, value, keep_ad);
+	if (other && old & ENTRY_P)
+		direct_put_type(d, direct_frame(d, entry_frame(old)), budget);
+	return VMMU_DIRECT_OK;
+}
+
+/* 4. What is no table: a guest prepares tables before it links them. */
+
+/* `use` is put without a mark: no processor came to have a translation. */
+static enum vmmu_direct_status data_update(struct vmmu_direct_vm *d,
+					   uint64_t hfn, uint64_t *slot,
+					   uint64_t value)
+{
+	enum vmmu_direct_status s;
+
+	s = direct_get_type(d, hfn, VMMU_FRAME_WRITABLE, NULL);
+	if (s != VMMU_DIRECT_OK)
+		return s;
+	entry_store(slot, value);
+	direct_put_pin(d, direct_frame(d, hfn), NULL);
+	return VMMU_DIRECT_OK;
+}
+
+/* 5. Any entry. */
+
+static enum vmmu_direct_status update(struct vmmu_direct_vm *d,
+				      const struct vmmu_direct_update *u,
+				      uint32_t *budget)
+{
+	uint64_t hfn = hpa_hfn(u->at).v, offset = u->at.v & VMMU_PAGE_MASK;
+	const struct vmmu_frame *f = direct_own(d, hfn);
+	bool keep_ad = u->how == VMMU_DIRECT_PRESERVE_AD;
+	uint64_t *slot;
+
+	if (u->how == VMMU_DIRECT_MACHPHYS)
+		return direct_machphys(d, hfn, u->value);
+	if (offset & (sizeof(*slot) - 1))
+		return VMMU_DIRECT_ADDRESS;
+	if (!f)
+		return VMMU_DIRECT_FOREIGN;
+	slot = direct_entries(d, hfn) + (offset >> ENTRY_SHIFT);
+	d->stats.preserve_ad += keep_ad;
+	if (!(f->flags & VMMU_FRAME_VALIDATED) || !direct_is_table(f->type)) {
+		d->stats.update_level[0]++;
+		return data_update(d, hfn, slot, u->value);
+	}
+	d->stats.update_level[f->type]++;
+	if (f->type == VMMU_FRAME_L1)
+		return direct_leaf_update(d, slot, u->value, keep_ad);
+	return link_update(d, f->type, slot, u->value, keep_ad, budget);
+}
+
+enum vmmu_direct_status vmmu_direct_update(struct vmmu_cpu *cpu,
+					   const struct vmmu_direct_update *u,
+					   uint32_t *budget)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+
+	if (!direct_begin(d, budget))
+		return direct_end(d, VMMU_DIRECT_AGAIN, budget);
+	d->stats.update_single++;
+	return direct_end(d, update(d, u, budget), budget);
+}
+
+enum vmmu_direct_status vmmu_direct_update_batch(
+	struct vmmu_cpu *cpu, const struct vmmu_direct_update *u,
+	uint32_t count, uint32_t *done, uint32_t *budget)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+	enum vmmu_direct_status s = VMMU_DIRECT_OK;
+	uint32_t i;
+
+	for (i = 0; i < count && s == VMMU_DIRECT_OK; i++) {
+		if (!direct_begin(d, budget) || direct_spent(budget))
+			s = VMMU_DIRECT_AGAIN;
+		else
+			s = update(d, &u[i], budget);
+		direct_spend(budget, 1);
+	}
+	*done = s == VMMU_DIRECT_OK ? i : i - 1;
+	d->stats.update_batched += *done;
+	return direct_end(d, s, budget);
+}
+
+/* 6. Descriptors. */
+
+static enum vmmu_direct_status descriptor(struct vmmu_direct_vm *d, hpa_t at,
+					  uint64_t value)
+{
+	uint64_t hfn = hpa_hfn(at).v, offset = at.v & VMMU_PAGE_MASK;
+	const struct vmmu_frame *f = direct_own(d, hfn);
+	uint64_t *slot;
+
+	if (offset & (sizeof(*slot) - 1))
+		return VMMU_DIRECT_ADDRESS;
+	if (!f)
+		return VMMU_DIRECT_FOREIGN;
+	if (!direct_segment_ok(&value))
+		return VMMU_DIRECT_BITS;
+	slot = direct_entries(d, hfn) + (offset >> ENTRY_SHIFT);
+	d->stats.descriptors++;
+	if (f->type != VMMU_FRAME_SEGMENTS ||
+	    !(f->flags & VMMU_FRAME_VALIDATED))
+		return data_update(d, hfn, slot, value);
+	entry_store(slot, value);
+	return VMMU_DIRECT_OK;
+}
+
+enum vmmu_direct_status vmmu_direct_descriptor(struct vmmu_cpu *cpu, hpa_t at,
+					       uint64_t value)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+	uint32_t slice = DIRECT_SLICE;
+
+	if (!direct_begin(d, &slice))
+		return direct_end(d, VMMU_DIRECT_AGAIN, &slice);
+	return direct_end(d, descriptor(d, at, value), NULL);
+}
