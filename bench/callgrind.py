@@ -38,6 +38,20 @@ BENCHES = [
      "bench_vtlb loop", 850, None),
     ("vtlb hidden fault and 7 neighbours", "bench_vtlb around",
      "bench_vtlb loop", 2000, None),
+    ("direct mmu_update of an L1 entry", "bench_direct update",
+     "bench_direct loop", 150, None),
+    ("direct mmu_update, same page", "bench_direct same",
+     "bench_direct loop", 120, None),
+    ("direct mmu_update, 32 in a call", "bench_direct batch",
+     "bench_direct loop", 150, None),
+    ("direct update_va_mapping", "bench_direct va", "bench_direct loop",
+     200, None),
+    ("direct trapped write", "bench_direct trapped", "bench_direct loop",
+     300, None),
+    ("direct pin and unpin of a full L1", "bench_direct pin",
+     "bench_direct loop", 40000, None),
+    ("direct load of a pinned root", "bench_direct root",
+     "bench_direct loop", 150, None),
 ]
 
 

@@ -176,8 +176,10 @@ struct vmmu_direct_stats {
 struct vmmu_direct_vm {
 	struct vmmu_direct_config config;
 	struct vmmu_vm *vm;
-	uint64_t leaf_mask, table_mask; /* bits that entries may have */
-	uint32_t epoch;			/* flushes of the whole VM so far */
+	struct vmmu_frames table;    /* *config.frames, one load nearer */
+	uintptr_t bias;		     /* an hpa + bias is its pointer */
+	uint64_t leaf_bad, link_bad; /* bits that entries may not have */
+	uint32_t epoch;		     /* flushes of the whole VM so far */
 	uint32_t doomed_count;
 	uint64_t doomed[VMMU_DIRECT_DOOMED]; /* hfns */
 	uint64_t holds[VMMU_FRAME_TYPES];    /* that were not dropped yet */

@@ -51,8 +51,8 @@ static void set_masks(struct vmmu_direct_vm *d)
 	uint64_t both = ENTRY_P | ENTRY_W | ENTRY_U | ENTRY_A | ENTRY_D |
 			ENTRY_NX | SOFT | (ENTRY_ADDR & (width - 1));
 
-	d->table_mask = both;
-	d->leaf_mask = both | d->config.kernel_leaf | d->config.user_leaf;
+	d->link_bad = ~both;
+	d->leaf_bad = ~(both | d->config.kernel_leaf | d->config.user_leaf);
 }
 
 bool vmmu_direct_vm_init(struct vmmu_direct_vm *d, struct vmmu_vm *vm,
@@ -67,6 +67,9 @@ bool vmmu_direct_vm_init(struct vmmu_direct_vm *d, struct vmmu_vm *vm,
 		return false;
 	*d = (struct vmmu_direct_vm){ .vm = vm, .epoch = 1 };
 	d->config = *config;
+	d->table = *config->frames;
+	d->bias = (uintptr_t)d->table.map -
+		  (uintptr_t)(d->table.first << VMMU_PAGE_SHIFT);
 	set_masks(d);
 	for (uint64_t i = 0; i < config->p2m_count; i++)
 		config->p2m[i] = VMMU_M2P_INVALID;

@@ -19,6 +19,8 @@
 #ifndef LIB_SCHEME_DIRECT_H
 #define LIB_SCHEME_DIRECT_H
 
+#include <stddef.h>
+
 #include <vmmu/direct.h>
 
 #include "scheme/vm_events.h"
@@ -50,29 +52,42 @@ static inline uint64_t entry_frame(uint64_t entry)
 static inline struct vmmu_frame *direct_own(const struct vmmu_direct_vm *d,
 					    uint64_t hfn)
 {
-	struct vmmu_frame *f = vmmu_frame_of(d->config.frames, mk_hfn(hfn));
+	uint64_t i = hfn - d->table.first;
 
-	return f && f->owner == d->config.owner ? f : NULL;
+	if (i >= d->table.count || d->table.frame[i].owner != d->config.owner)
+		return NULL;
+	return &d->table.frame[i];
+}
+
+/* In use as this type now, and checked. */
+static inline bool direct_is(const struct vmmu_frame *f, unsigned type)
+{
+	return f->type == type && f->flags & VMMU_FRAME_VALIDATED;
 }
 
 /* Of a frame that an entry refers to which was checked before. */
 static inline struct vmmu_frame *direct_frame(const struct vmmu_direct_vm *d,
 					      uint64_t hfn)
 {
-	return &d->config.frames->frame[hfn - d->config.frames->first];
+	return &d->table.frame[hfn - d->table.first];
+}
+
+/* Where an entry of a frame of the table is: at is its hpa. */
+static inline uint64_t *direct_slot(const struct vmmu_direct_vm *d, uint64_t at)
+{
+	return (uint64_t *)(d->bias + (uintptr_t)at);
 }
 
 static inline uint64_t *direct_entries(const struct vmmu_direct_vm *d,
 				       uint64_t hfn)
 {
-	return vmmu_frame_ptr(d->config.frames, mk_hfn(hfn));
+	return direct_slot(d, hfn << VMMU_PAGE_SHIFT);
 }
 
 static inline uint64_t direct_hfn(const struct vmmu_direct_vm *d,
 				  const struct vmmu_frame *f)
 {
-	return d->config.frames->first +
-	       (uint64_t)(f - d->config.frames->frame);
+	return d->table.first + (uint64_t)(f - d->table.frame);
 }
 
 static inline uint64_t entry_load(const uint64_t *slot)
@@ -172,11 +187,6 @@ bool direct_segment_ok(uint64_t *value);
 
 enum vmmu_direct_status direct_machphys(struct vmmu_direct_vm *d, uint64_t hfn,
 					uint64_t gfn);
-/* The L1 entry at *slot becomes value; its frame is a validated L1. */
-enum vmmu_direct_status direct_leaf_update(struct vmmu_direct_vm *d,
-					   uint64_t *slot, uint64_t value,
-					   bool keep_ad);
-
 /* 5. The audit: I1, I2 and I5 for all tables of the VM. */
 uint32_t direct_audit(struct vmmu_vm *vm, const struct vmmu_audit_sink *sink);
 

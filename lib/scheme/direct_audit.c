@@ -66,7 +66,7 @@ static void use_leaf(const struct count *c, uint64_t addr, uint64_t entry)
 {
 	struct vmmu_frame *f = direct_own(c->d, entry_frame(entry));
 
-	if (entry & ~c->d->leaf_mask || !(entry & ENTRY_U))
+	if (entry & c->d->leaf_bad || !(entry & ENTRY_U))
 		breach(c, 1, "I1: a leaf has bits that it may not have", addr,
 		       entry);
 	if (entry & ENTRY_W)
@@ -84,7 +84,7 @@ static void use_link(const struct count *c, unsigned level, uint64_t addr,
 {
 	const struct vmmu_frame *f = direct_own(c->d, entry_frame(entry));
 
-	if (entry & ~c->d->table_mask || !(entry & ENTRY_U))
+	if (entry & c->d->link_bad || !(entry & ENTRY_U))
 		breach(c, 1, "I1: a link has bits that it may not have", addr,
 		       entry);
 	if (f && !(f->flags & (VMMU_FRAME_VALIDATED | VMMU_FRAME_PARTIAL)))
@@ -140,7 +140,7 @@ static void use_root(const struct count *c, hpa_t root)
 
 static void use_all(const struct count *c)
 {
-	const struct vmmu_frames *frames = c->d->config.frames;
+	const struct vmmu_frames *frames = &c->d->table;
 
 	for (uint64_t i = 0; i < frames->count; i++)
 		if (frames->frame[i].owner == c->d->config.owner)
@@ -171,7 +171,7 @@ static void check_frame(struct count *c, const struct vmmu_frame *f)
 
 static void check_left(struct count *c)
 {
-	const struct vmmu_frames *frames = c->d->config.frames;
+	const struct vmmu_frames *frames = &c->d->table;
 	const uint64_t *holds = c->d->holds;
 
 	for (uint64_t i = 0; i < frames->count; i++)

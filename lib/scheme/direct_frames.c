@@ -27,7 +27,7 @@ void vmmu_frames_init(struct vmmu_frames *frames)
 
 static uint64_t *m2p_of(const struct vmmu_direct_vm *d, uint64_t hfn)
 {
-	const struct vmmu_frames *frames = d->config.frames;
+	const struct vmmu_frames *frames = &d->table;
 
 	return &frames->m2p[hfn - frames->first];
 }
@@ -77,7 +77,7 @@ enum vmmu_direct_status direct_machphys(struct vmmu_direct_vm *d, uint64_t hfn,
 
 static struct vmmu_frame *free_frame(const struct vmmu_direct_vm *d, hfn_t hfn)
 {
-	struct vmmu_frame *f = vmmu_frame_of(d->config.frames, hfn);
+	struct vmmu_frame *f = vmmu_frame_of(&d->table, hfn);
 
 	return f && !f->owner ? f : NULL;
 }
@@ -156,7 +156,7 @@ enum vmmu_direct_status vmmu_direct_release(struct vmmu_vm *vm, hfn_t hfn,
 
 void vmmu_direct_vm_fini(struct vmmu_direct_vm *d)
 {
-	const struct vmmu_frames *frames = d->config.frames;
+	const struct vmmu_frames *frames = &d->table;
 
 	for (uint64_t i = 0; i < frames->count; i++)
 		if (frames->frame[i].owner == d->config.owner)

@@ -48,10 +48,10 @@ static inline enum vmmu_direct_status leaf_get(struct vmmu_direct_vm *d,
 		if (f->type < VMMU_FRAME_WRITABLE)
 			return direct_get_type(d, hfn, VMMU_FRAME_WRITABLE,
 					       NULL);
-		if (f->total_count >= d->config.frames->count_limit)
+		if (f->total_count >= d->table.count_limit)
 			return VMMU_DIRECT_COUNT;
 		f->type_count++;
-	} else if (f->total_count >= d->config.frames->count_limit) {
+	} else if (f->total_count >= d->table.count_limit) {
 		return VMMU_DIRECT_COUNT;
 	}
 	f->total_count++;
@@ -67,6 +67,54 @@ static inline void leaf_put(struct vmmu_direct_vm *d, uint64_t entry)
 		f->mark = d->epoch;
 	else if (!f->total_count && !(f->flags & VMMU_FRAME_PARTIAL))
 		f->mark = d->epoch;
+}
+
+/* What two leaves must have in common for their uses to be the same. */
+#define LEAF_USE (ENTRY_P | ENTRY_W | ENTRY_ADDR)
+
+/* Writes an entry whose uses are got; to keep A and D is to take them as
+ * hardware has them at that very moment. */
+static inline void entry_put(uint64_t *slot, uint64_t old, uint64_t entry,
+			     bool keep_ad)
+{
+	uint64_t keep = ENTRY_A | ENTRY_D;
+
+	if (__builtin_expect(!keep_ad, 1) || !(old & entry & ENTRY_P)) {
+		entry_store(slot, entry);
+		return;
+	}
+	while (!__atomic_compare_exchange_n(slot, &old, entry | (old & keep),
+					    false, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+/* The L1 entry at *slot becomes value; its frame is a validated L1. */
+static inline enum vmmu_direct_status leaf_update(struct vmmu_direct_vm *d,
+						  uint64_t *slot,
+						  uint64_t value, bool keep_ad)
+{
+	uint64_t old = entry_load(slot);
+	enum vmmu_direct_status s;
+
+	if (value & ENTRY_P) {
+		value = leaf_adjust(d, value);
+		if (value & d->leaf_bad)
+			return VMMU_DIRECT_BITS;
+		if (!((old ^ value) & LEAF_USE)) {
+			entry_put(slot, old, value, keep_ad);
+			return VMMU_DIRECT_OK;
+		}
+		s = leaf_get(d, value);
+		if (__builtin_expect(s != VMMU_DIRECT_OK, 0))
+			return s;
+	} else if (!leaf_absent_ok(d, value)) {
+		return VMMU_DIRECT_BITS;
+	}
+	entry_put(slot, old, value, keep_ad);
+	if (old & ENTRY_P)
+		leaf_put(d, old);
+	return VMMU_DIRECT_OK;
 }
 
 _Static_assert(VMMU_FRAME_WRITABLE + 1 == VMMU_FRAME_SHARED &&

@@ -36,7 +36,7 @@ static enum vmmu_direct_status leaf_admit(struct vmmu_direct_vm *d,
 	uint64_t real = leaf_adjust(d, entry);
 	enum vmmu_direct_status s;
 
-	if (real & ~d->leaf_mask)
+	if (real & d->leaf_bad)
 		return VMMU_DIRECT_BITS;
 	s = leaf_get(d, real);
 	if (s == VMMU_DIRECT_OK && real != entry)
@@ -76,7 +76,7 @@ static enum vmmu_direct_status link_get(struct vmmu_direct_vm *d,
 	if (!(entry & ENTRY_P))
 		return leaf_absent_ok(d, entry) ? VMMU_DIRECT_OK
 						: VMMU_DIRECT_BITS;
-	if (entry & ~d->table_mask)
+	if (entry & d->link_bad)
 		return VMMU_DIRECT_BITS;
 	s = direct_get_type(d, entry_frame(entry), parent->type - 1u, budget);
 	if (s == VMMU_DIRECT_OK && !(entry & ENTRY_U))

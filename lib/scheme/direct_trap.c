@@ -38,8 +38,8 @@ static bool try_to_write(struct vmmu_direct_vm *d, uint64_t *slot, uint64_t old,
 			*s = VMMU_DIRECT_BITS;
 	} else {
 		value = leaf_adjust(d, value);
-		*s = value & ~d->leaf_mask ? VMMU_DIRECT_BITS
-					   : leaf_get(d, value);
+		*s = value & d->leaf_bad ? VMMU_DIRECT_BITS
+					 : leaf_get(d, value);
 	}
 	if (*s != VMMU_DIRECT_OK)
 		return false;
@@ -66,10 +66,9 @@ static enum vmmu_direct_status trapped_write(struct vmmu_direct_vm *d, hpa_t at,
 		return VMMU_DIRECT_ADDRESS;
 	if (!f)
 		return VMMU_DIRECT_FOREIGN;
-	if (f->type != VMMU_FRAME_L1 || !(f->flags & VMMU_FRAME_VALIDATED))
+	if (!direct_is(f, VMMU_FRAME_L1))
 		return VMMU_DIRECT_TYPE;
-	slot = direct_entries(d, hfn) +
-	       ((at.v & VMMU_PAGE_MASK) >> ENTRY_SHIFT);
+	slot = direct_slot(d, at.v & ~(uint64_t)7);
 	do {
 		old = entry_load(slot);
 		if (expected && old != *expected) {

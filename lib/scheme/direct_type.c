@@ -63,7 +63,7 @@ enum vmmu_direct_status direct_get_type(struct vmmu_direct_vm *d, uint64_t hfn,
 
 	if (!f)
 		return VMMU_DIRECT_FOREIGN;
-	if (f->total_count >= d->config.frames->count_limit)
+	if (f->total_count >= d->table.count_limit)
 		return VMMU_DIRECT_COUNT;
 	if (!is_of(f, type))
 		s = change_type(d, f, type);
@@ -87,7 +87,7 @@ enum vmmu_direct_status direct_get_any(struct vmmu_direct_vm *d, uint64_t hfn)
 
 	if (!f)
 		return VMMU_DIRECT_FOREIGN;
-	if (f->total_count >= d->config.frames->count_limit)
+	if (f->total_count >= d->table.count_limit)
 		return VMMU_DIRECT_COUNT;
 	f->total_count++;
 	return VMMU_DIRECT_OK;

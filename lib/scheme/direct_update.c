@@ -16,60 +16,10 @@
  */
 #include "scheme/direct_leaf.h"
 
-/* What two leaves must have in common for their uses to be the same. */
-#define LEAF_USE (ENTRY_P | ENTRY_W | ENTRY_ADDR)
+/* What two links must have in common for their uses to be the same. */
 #define LINK_USE (ENTRY_P | ENTRY_ADDR)
 
-/* 1. Perform. */
-
-/* The entry that was there. */
-static uint64_t put_entry(uint64_t *slot, uint64_t old, uint64_t entry,
-			  bool keep_ad)
-{
-	uint64_t keep = ENTRY_A | ENTRY_D;
-
-	if (!keep_ad || !(old & entry & ENTRY_P)) {
-		entry_store(slot, entry);
-		return old;
-	}
-	while (!__atomic_compare_exchange_n(slot, &old, entry | (old & keep),
-					    false, __ATOMIC_ACQ_REL,
-					    __ATOMIC_RELAXED))
-		;
-	return old;
-}
-
-/* 2. L1. */
-
-enum vmmu_direct_status direct_leaf_update(struct vmmu_direct_vm *d,
-					   uint64_t *slot, uint64_t value,
-					   bool keep_ad)
-{
-	uint64_t old = entry_load(slot);
-	bool other;
-
-	if (value & ENTRY_P) {
-		enum vmmu_direct_status s;
-
-		value = leaf_adjust(d, value);
-		if (value & ~d->leaf_mask)
-			return VMMU_DIRECT_BITS;
-		other = (old ^ value) & LEAF_USE;
-		s = other ? leaf_get(d, value) : VMMU_DIRECT_OK;
-		if (s != VMMU_DIRECT_OK)
-			return s;
-	} else {
-		if (!leaf_absent_ok(d, value))
-			return VMMU_DIRECT_BITS;
-		other = true;
-	}
-	put_entry(slot, old, value, keep_ad);
-	if (other && old & ENTRY_P)
-		leaf_put(d, old);
-	return VMMU_DIRECT_OK;
-}
-
-/* 3. L2, L3, L4. */
+/* 1. L2, L3, L4. */
 
 static enum vmmu_direct_status link_update(struct vmmu_direct_vm *d,
 					   unsigned level, uint64_t *slot,
@@ -86,7 +36,7 @@ static enum vmmu_direct_status link_update(struct vmmu_direct_vm *d,
 	if (value & ENTRY_P) {
 		enum vmmu_direct_status s = VMMU_DIRECT_OK;
 
-		if (value & ~d->table_mask)
+		if (value & d->link_bad)
 			return VMMU_DIRECT_BITS;
 		value |= ENTRY_U;
 		other = (old ^ value) & LINK_USE;
@@ -98,13 +48,13 @@ static enum vmmu_direct_status link_update(struct vmmu_direct_vm *d,
 	} else if (!leaf_absent_ok(d, value)) {
 		return VMMU_DIRECT_BITS;
 	}
-	put_entry(slot, old, value, keep_ad);
+	entry_put(slot, old, value, keep_ad);
 	if (other && old & ENTRY_P)
 		direct_put_type(d, direct_frame(d, entry_frame(old)), budget);
 	return VMMU_DIRECT_OK;
 }
 
-/* 4. What is no table: a guest prepares tables before it links them. */
+/* 2. What is no table: a guest prepares tables before it links them. */
 
 /* `use` is put without a mark: no processor came to have a translation. */
 static enum vmmu_direct_status data_update(struct vmmu_direct_vm *d,
@@ -121,33 +71,44 @@ static enum vmmu_direct_status data_update(struct vmmu_direct_vm *d,
 	return VMMU_DIRECT_OK;
 }
 
-/* 5. Any entry. */
+/* 3. Any entry. */
 
-static enum vmmu_direct_status update(struct vmmu_direct_vm *d,
-				      const struct vmmu_direct_update *u,
-				      uint32_t *budget)
+static __attribute__((noinline)) enum vmmu_direct_status update_other(
+	struct vmmu_direct_vm *d, const struct vmmu_direct_update *u,
+	const struct vmmu_frame *f, uint64_t *slot, uint32_t *budget)
 {
-	uint64_t hfn = hpa_hfn(u->at).v, offset = u->at.v & VMMU_PAGE_MASK;
+	bool keep_ad = u->how == VMMU_DIRECT_PRESERVE_AD;
+
+	if (direct_is_table(f->type) && direct_is(f, f->type)) {
+		d->stats.update_level[f->type]++;
+		return link_update(d, f->type, slot, u->value, keep_ad, budget);
+	}
+	d->stats.update_level[0]++;
+	return data_update(d, hpa_hfn(u->at).v, slot, u->value);
+}
+
+/* Inline, and an L1 entry first: most of what a guest asks for. */
+static inline enum vmmu_direct_status update(struct vmmu_direct_vm *d,
+					     const struct vmmu_direct_update *u,
+					     uint32_t *budget)
+{
+	uint64_t hfn = hpa_hfn(u->at).v;
 	const struct vmmu_frame *f = direct_own(d, hfn);
 	bool keep_ad = u->how == VMMU_DIRECT_PRESERVE_AD;
 	uint64_t *slot;
 
 	if (u->how == VMMU_DIRECT_MACHPHYS)
 		return direct_machphys(d, hfn, u->value);
-	if (offset & (sizeof(*slot) - 1))
-		return VMMU_DIRECT_ADDRESS;
 	if (!f)
 		return VMMU_DIRECT_FOREIGN;
-	slot = direct_entries(d, hfn) + (offset >> ENTRY_SHIFT);
+	if (u->at.v % sizeof(*slot))
+		return VMMU_DIRECT_ADDRESS;
+	slot = direct_slot(d, u->at.v);
 	d->stats.preserve_ad += keep_ad;
-	if (!(f->flags & VMMU_FRAME_VALIDATED) || !direct_is_table(f->type)) {
-		d->stats.update_level[0]++;
-		return data_update(d, hfn, slot, u->value);
-	}
-	d->stats.update_level[f->type]++;
-	if (f->type == VMMU_FRAME_L1)
-		return direct_leaf_update(d, slot, u->value, keep_ad);
-	return link_update(d, f->type, slot, u->value, keep_ad, budget);
+	if (!direct_is(f, VMMU_FRAME_L1))
+		return update_other(d, u, f, slot, budget);
+	d->stats.update_level[1]++;
+	return leaf_update(d, slot, u->value, keep_ad);
 }
 
 enum vmmu_direct_status vmmu_direct_update(struct vmmu_cpu *cpu,
@@ -170,37 +131,38 @@ enum vmmu_direct_status vmmu_direct_update_batch(
 	enum vmmu_direct_status s = VMMU_DIRECT_OK;
 	uint32_t i;
 
-	for (i = 0; i < count && s == VMMU_DIRECT_OK; i++) {
+	for (i = 0; i < count; i++) {
 		if (!direct_begin(d, budget) || direct_spent(budget))
 			s = VMMU_DIRECT_AGAIN;
 		else
 			s = update(d, &u[i], budget);
+		if (s != VMMU_DIRECT_OK)
+			break;
 		direct_spend(budget, 1);
 	}
-	*done = s == VMMU_DIRECT_OK ? i : i - 1;
-	d->stats.update_batched += *done;
+	*done = i;
+	d->stats.update_batched += i;
 	return direct_end(d, s, budget);
 }
 
-/* 6. Descriptors. */
+/* 4. Descriptors. */
 
 static enum vmmu_direct_status descriptor(struct vmmu_direct_vm *d, hpa_t at,
 					  uint64_t value)
 {
-	uint64_t hfn = hpa_hfn(at).v, offset = at.v & VMMU_PAGE_MASK;
+	uint64_t hfn = hpa_hfn(at).v;
 	const struct vmmu_frame *f = direct_own(d, hfn);
 	uint64_t *slot;
 
-	if (offset & (sizeof(*slot) - 1))
-		return VMMU_DIRECT_ADDRESS;
 	if (!f)
 		return VMMU_DIRECT_FOREIGN;
+	if (at.v % sizeof(*slot))
+		return VMMU_DIRECT_ADDRESS;
 	if (!direct_segment_ok(&value))
 		return VMMU_DIRECT_BITS;
-	slot = direct_entries(d, hfn) + (offset >> ENTRY_SHIFT);
+	slot = direct_slot(d, at.v);
 	d->stats.descriptors++;
-	if (f->type != VMMU_FRAME_SEGMENTS ||
-	    !(f->flags & VMMU_FRAME_VALIDATED))
+	if (!direct_is(f, VMMU_FRAME_SEGMENTS))
 		return data_update(d, hfn, slot, value);
 	entry_store(slot, value);
 	return VMMU_DIRECT_OK;

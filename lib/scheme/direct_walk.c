@@ -7,7 +7,7 @@
  * Every table that a root leads to is validated, so an entry's frame needs no
  * check here. The hypervisor's own slots are never walked.
  */
-#include "scheme/direct.h"
+#include "scheme/direct_leaf.h"
 
 static unsigned index_at(gva_t gva, unsigned level)
 {
@@ -21,29 +21,40 @@ static bool is_guests(const struct vmmu_direct_vm *d, gva_t gva)
 	return (!high || high == -1) && !direct_is_ours(d, 4, index_at(gva, 4));
 }
 
-/* What an entry withholds of W, U and X, as set bits of the entry's place. */
+/* What an entry withholds of W, U and NX's opposite, as set bits. */
 #define FLIP (ENTRY_W | ENTRY_U)
 
-/* The slot of the L1 entry for a gva that is the guest's; NULL: no table. */
-static uint64_t *find_leaf(const struct vmmu_cpu *cpu, gva_t gva,
-			   uint64_t *withheld, hpa_t *at, unsigned *level)
+struct way {
+	uint64_t at; /* hpa of the entry that is reached */
+	uint64_t withheld;
+	unsigned level;
+};
+
+/* One level down; false: there is no table. Inline, so that the level is a
+ * constant. */
+static inline bool step(const struct vmmu_direct_vm *d, struct way *w,
+			gva_t gva, unsigned level)
+{
+	uint64_t entry = entry_load(direct_slot(d, w->at));
+
+	if (!(entry & ENTRY_P))
+		return false;
+	w->withheld |= entry ^ FLIP;
+	w->at = (entry & ENTRY_ADDR) | index_at(gva, level) << ENTRY_SHIFT;
+	w->level = level;
+	return true;
+}
+
+/* The way to the L1 entry for a gva that is the guest's; false: no table. */
+static inline bool find_leaf(const struct vmmu_cpu *cpu, gva_t gva,
+			     struct way *w)
 {
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
-	uint64_t table = hpa_hfn(cpu->root).v;
 
-	for (*level = 4;; --*level) {
-		unsigned index = index_at(gva, *level);
-		uint64_t *slot = direct_entries(d, table) + index, entry;
-
-		*at = mk_hpa(table << VMMU_PAGE_SHIFT | index << ENTRY_SHIFT);
-		if (*level == 1)
-			return slot;
-		entry = entry_load(slot);
-		if (!(entry & ENTRY_P))
-			return NULL;
-		*withheld |= entry ^ FLIP;
-		table = entry_frame(entry);
-	}
+	w->at = cpu->root.v | index_at(gva, 4) << ENTRY_SHIFT;
+	w->withheld = 0;
+	w->level = 4;
+	return step(d, w, gva, 3) && step(d, w, gva, 2) && step(d, w, gva, 1);
 }
 
 static unsigned perms_of(uint64_t withheld)
@@ -63,25 +74,25 @@ bool vmmu_direct_walk(const struct vmmu_cpu *cpu, gva_t gva,
 		      struct vmmu_direct_walk *out)
 {
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
-	uint64_t withheld = 0;
+	struct way w;
+	bool found;
 
 	*out = (struct vmmu_direct_walk){ .level = 4 };
 	if (!cpu->root.v || !is_guests(d, gva))
 		return false;
-	find_leaf(cpu, gva, &withheld, &out->at, &out->level);
-	out->entry = vmmu_direct_entry(cpu, out->at);
-	if (out->level != 1 || !(out->entry & ENTRY_P))
+	found = find_leaf(cpu, gva, &w);
+	out->at = mk_hpa(w.at);
+	out->level = w.level;
+	out->entry = entry_load(direct_slot(d, w.at));
+	if (!found || !(out->entry & ENTRY_P))
 		return false;
-	out->perms = perms_of(withheld | (out->entry ^ FLIP));
+	out->perms = perms_of(w.withheld | (out->entry ^ FLIP));
 	return true;
 }
 
 uint64_t vmmu_direct_entry(const struct vmmu_cpu *cpu, hpa_t at)
 {
-	const struct vmmu_direct_vm *d = cpu->vm->direct;
-
-	return entry_load(direct_entries(d, hpa_hfn(at).v) +
-			  ((at.v & VMMU_PAGE_MASK) >> ENTRY_SHIFT));
+	return entry_load(direct_slot(cpu->vm->direct, at.v & ~(uint64_t)7));
 }
 
 /* The upper levels must let it be written: then only the leaf withholds W, as
@@ -89,21 +100,17 @@ uint64_t vmmu_direct_entry(const struct vmmu_cpu *cpu, hpa_t at)
 bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
 {
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
-	uint64_t withheld = 0, *slot, entry;
-	const struct vmmu_frame *f;
-	unsigned level;
+	struct way w;
+	uint64_t entry;
 
-	if (!cpu->root.v || !is_guests(d, gva))
+	if (!cpu->root.v || !is_guests(d, gva) || !find_leaf(cpu, gva, &w) ||
+	    w.withheld & ENTRY_W)
 		return false;
-	slot = find_leaf(cpu, gva, &withheld, at, &level);
-	if (!slot || withheld & ENTRY_W)
+	entry = entry_load(direct_slot(d, w.at));
+	if ((entry & (ENTRY_P | ENTRY_W)) != ENTRY_P)
 		return false;
-	entry = entry_load(slot);
-	if (!(entry & ENTRY_P) || entry & ENTRY_W)
-		return false;
-	f = direct_frame(d, entry_frame(entry));
 	*at = mk_hpa((entry & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK));
-	return f->type == VMMU_FRAME_L1 && f->flags & VMMU_FRAME_VALIDATED;
+	return direct_is(direct_frame(d, entry_frame(entry)), VMMU_FRAME_L1);
 }
 
 enum vmmu_direct_status vmmu_direct_update_va(struct vmmu_cpu *cpu, gva_t gva,
@@ -111,19 +118,15 @@ enum vmmu_direct_status vmmu_direct_update_va(struct vmmu_cpu *cpu, gva_t gva,
 {
 	struct vmmu_direct_vm *d = cpu->vm->direct;
 	uint32_t slice = DIRECT_SLICE;
-	uint64_t withheld = 0, *slot;
-	unsigned level;
-	hpa_t at;
+	struct way w;
 
 	if (!direct_begin(d, &slice))
 		return direct_end(d, VMMU_DIRECT_AGAIN, &slice);
 	d->stats.update_va++;
 	if (!is_guests(d, gva))
 		return direct_end(d, VMMU_DIRECT_ADDRESS, NULL);
-	if (!cpu->root.v)
+	if (!cpu->root.v || !find_leaf(cpu, gva, &w))
 		return direct_end(d, VMMU_DIRECT_ABSENT, NULL);
-	slot = find_leaf(cpu, gva, &withheld, &at, &level);
-	if (!slot)
-		return direct_end(d, VMMU_DIRECT_ABSENT, NULL);
-	return direct_end(d, direct_leaf_update(d, slot, value, false), NULL);
+	return direct_end(d, leaf_update(d, direct_slot(d, w.at), value, false),
+			  NULL);
 }
