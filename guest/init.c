@@ -25,12 +25,15 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 static void power_off(void)
 {
 	fflush(stdout);
 	sync();
+	/* A real UART is slower than the way to power-off. */
+	tcdrain(STDOUT_FILENO);
 	reboot(RB_POWER_OFF);
 	/* Power-off is not there: a reset ends the machine at least. */
 	reboot(RB_AUTOBOOT);

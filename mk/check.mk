@@ -15,6 +15,12 @@ check: ## all tests; the last line counts them
 	 $(filter $(O)/%,$(CHECK_TAP))
 	@tools/check.pl --jobs 2 $(CHECK_MAKE:%=--make %) $(CHECK_TAP)
 
+VMX_TESTS := $(wildcard test/vmx/*.t)
+check-vmx: all $(KERNEL) ## all guests on Bochs's Intel processor, one by one
+	@$(MAKE) --no-print-directory deps-check
+	@tools/check.pl --jobs 1 $(VMX_TESTS)
+.PHONY: check-vmx
+
 boot: all $(KERNEL) ## the boots of guests and the command's tests alone
 	@tools/check.pl --jobs 2 $(BOOT_TESTS)
 

@@ -4,6 +4,8 @@
  */
 #include "host.h"
 
+#include "bochs.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +40,18 @@ int host_find_qemu(const char *program, struct outcome *out)
 			   "%s is not installed: on Debian, apt-get install "
 			   "qemu-system-x86",
 			   program);
+}
+
+int host_find_bochs(struct outcome *out)
+{
+	if (in_path("bochs") && in_path("grub-mkrescue") &&
+	    in_path("xorriso") && in_path("mformat") &&
+	    access(BOCHS_BIOS, R_OK) == 0 && access(BOCHS_VGA_BIOS, R_OK) == 0)
+		return OUTCOME_GOOD;
+	return outcome_set(out, OUTCOME_START,
+			   "Bochs is not all installed: on Debian, apt-get "
+			   "install bochs bochsbios vgabios grub-pc-bin "
+			   "grub-common xorriso mtools");
 }
 
 /* MemAvailable of /proc/meminfo in bytes; all there can be if unreadable. */

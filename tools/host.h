@@ -12,6 +12,9 @@
 /* 0 when the program is found by the PATH, or out's status. */
 int host_find_qemu(const char *program, struct outcome *out);
 
+/* 0 when Bochs, its BIOS and what makes its disc are there, or out's status. */
+int host_find_bochs(struct outcome *out);
+
 /* 0 when this many bytes can be had now, or out's status. */
 int host_check_memory(uint64_t bytes, struct outcome *out);
 

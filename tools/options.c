@@ -5,6 +5,8 @@
  */
 #include "options.h"
 
+#include "bochs.h"
+
 #include <argp.h>
 #include <errno.h>
 #include <limits.h>
@@ -58,8 +60,10 @@ static const struct argp_option option_list[] = {
 	  "Its memory, with a unit K, M, G or T (default 512M)", 1 },
 	{ "cpus", KEY_CPUS, "N", 0, "Its processors (default, and most, 1)",
 	  1 },
-	{ "machine", KEY_MACHINE, "tcg|kvm", 0,
-	  "What executes: software emulation, or KVM (default tcg)", 2 },
+	{ "machine", KEY_MACHINE, "tcg|kvm|bochs", 0,
+	  "What executes: QEMU's software emulation of an AMD processor "
+	  "(default tcg), QEMU with KVM, or Bochs's of an Intel one",
+	  2 },
 	{ "icount", KEY_ICOUNT, NULL, 0,
 	  "Repeatable: one instruction is one nanosecond and one TSC tick", 2 },
 	{ "timeout", KEY_TIMEOUT, "SECONDS", 0, "End the guest after this time",
@@ -169,8 +173,9 @@ static const char *set_mmu(struct options *options, const char *text)
 static const char *set_machine(struct options *options, const char *text)
 {
 	options->kvm = strcmp(text, "kvm") == 0;
-	if (!options->kvm && strcmp(text, "tcg") != 0)
-		return "is not a machine: there are tcg and kvm";
+	options->bochs = strcmp(text, "bochs") == 0;
+	if (!options->kvm && !options->bochs && strcmp(text, "tcg") != 0)
+		return "is not a machine: there are tcg, kvm and bochs";
 	return NULL;
 }
 
@@ -301,10 +306,13 @@ static int check_together(const struct options *options, struct outcome *out)
 		return outcome_set(out, OUTCOME_USAGE,
 				   "--kernel FILE is missing: name the guest "
 				   "to run");
+	if (options->bochs && bochs_append_wrong(options->append))
+		return outcome_set(out, OUTCOME_USAGE, "--append %s",
+				   bochs_append_wrong(options->append));
 	if (options->icount && options->kvm)
 		return outcome_set(out, OUTCOME_USAGE,
-				   "--icount needs --machine tcg: KVM does "
-				   "not count instructions");
+				   "--icount needs --machine tcg or bochs: KVM "
+				   "does not count instructions");
 	return OUTCOME_GOOD;
 }
 

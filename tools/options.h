@@ -30,6 +30,7 @@ struct options {
 	unsigned int table_memory; /* KiB, the same */
 	unsigned int switch_every; /* milliseconds, 0 is never */
 	bool kvm;
+	bool bochs;
 	bool icount;
 };
 

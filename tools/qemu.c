@@ -20,6 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 __attribute__((format(printf, 2, 3))) static void add(struct qemu_args *args,
 						      const char *format, ...)
@@ -123,7 +124,7 @@ static void add_bare(const struct qemu *qemu, const struct options *options,
 }
 
 /* The words before "--" are the hypervisor's, those after it the guest's. */
-static void add_append(const struct options *options, struct qemu_args *args)
+void qemu_words(const struct options *options, char *text, size_t size)
 {
 	const struct {
 		const char *key;
@@ -133,25 +134,33 @@ static void add_append(const struct options *options, struct qemu_args *args)
 		{ "roots", options->roots },
 		{ "table-memory", options->table_memory },
 	};
-	char words[2048];
-	int at = snprintf(words, sizeof(words),
-			  "mmu=%s memory=%" PRIu64 " cpus=%u", options->mmu,
-			  options->memory, options->cpus);
+	int at = snprintf(text, size, "mmu=%s memory=%" PRIu64 " cpus=%u",
+			  options->mmu, options->memory, options->cpus);
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i].value)
-			at += snprintf(words + at, sizeof(words) - (size_t)at,
-				       " %s=%u", numbers[i].key,
-				       numbers[i].value);
+			at += snprintf(text + at, size - (size_t)at, " %s=%u",
+				       numbers[i].key, numbers[i].value);
 	for (unsigned int i = 0; i < options->set_count; i++) {
-		size_t left = sizeof(words) - (size_t)at;
-		int n = snprintf(words + at, left, " %s", options->set[i]);
+		size_t left = size - (size_t)at;
+		int n = snprintf(text + at, left, " %s", options->set[i]);
 
 		if (n < 0 || (size_t)n >= left)
 			break;
 		at += n;
 	}
-	add(args, "%s -- %s", words, options->append);
+	snprintf(text + at, size - (size_t)at, " -- %s", options->append);
+}
+
+static void add_append(const struct options *options, struct qemu_args *args)
+{
+	size_t size = 2048 + strlen(options->append);
+	char *words = malloc(size);
+
+	if (words)
+		qemu_words(options, words, size);
+	add(args, "%s", words ? words : "");
+	free(words);
 }
 
 static void add_hypervisor(const struct qemu *qemu,

@@ -35,6 +35,9 @@ struct qemu_args {
 	char *arg[QEMU_ARGS_MAX + 1]; /* ends in NULL */
 };
 
+/* The hypervisor's command line, and the guest's behind it. */
+void qemu_words(const struct options *options, char *text, size_t size);
+
 /* Memory of the machine: the guest's, and the hypervisor's on top of it. */
 uint64_t qemu_memory(const struct qemu *qemu, const struct options *options);
 

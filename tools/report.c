@@ -99,7 +99,9 @@ int report_write(json_t *report, const struct options *options,
 		 unsigned int host_ms, struct outcome *out)
 {
 	json_object_set_new(report, "machine",
-			    json_string(options->kvm ? "kvm" : "tcg"));
+			    json_string(options->bochs ? "bochs"
+					: options->kvm ? "kvm"
+						       : "tcg"));
 	json_object_set_new(report, "icount", json_boolean(options->icount));
 	json_object_set_new(report, "host_ms", json_integer(host_ms));
 	if (json_dump_file(report, options->stats, JSON_COMPACT) == 0)

@@ -35,6 +35,7 @@ static int take_kernel(struct session *session, const struct bytes *image,
 				   "vmlinux with a PVH entry, nor a Multiboot "
 				   "1 image",
 				   path);
+	session->multiboot = kernel_kind(image) == KERNEL_MULTIBOOT;
 	if (session->qemu.hypervisor < 0 ||
 	    kernel_kind(image) != KERNEL_BZIMAGE) {
 		session->qemu.kernel = file_from_bytes(path, image, out);
@@ -108,12 +109,18 @@ static int prepare(struct session *session, struct outcome *out)
 {
 	const struct options *options = session->options;
 
-	if (host_find_qemu(options->qemu, out) || open_files(session, out) ||
+	if (options->bochs ? host_find_bochs(out)
+			   : host_find_qemu(options->qemu, out))
+		return out->status;
+	if (open_files(session, out) ||
 	    host_check_memory(qemu_memory(&session->qemu, options), out) ||
 	    open_log(session, out))
 		return out->status;
 	if (options->kvm && host_probe_kvm(out))
 		return out->status;
+	if (options->bochs)
+		return bochs_prepare(&session->bochs, &session->qemu, options,
+				     session->multiboot, out);
 	return qemu_open_channels(&session->qemu, out);
 }
 
@@ -121,6 +128,9 @@ static int start(struct session *session, struct outcome *out)
 {
 	struct qemu_args args;
 
+	if (session->options->bochs)
+		return bochs_start(&session->bochs, &session->qemu,
+				   session->options, out);
 	session->qmp.fd = session->qemu.control.ours;
 	if (!qemu_args_build(&session->qemu, session->options, &args, out))
 		qemu_start(&session->qemu, args.arg, out);
@@ -137,12 +147,28 @@ static bool triple_faulted(const struct qemu *qemu)
 	return n > 0 && memmem(text, (size_t)n, words, sizeof(words) - 1);
 }
 
+/* The same of Bochs, by its last words. */
+static bool find_bochs_end(const struct session *session, struct bare_end *end)
+{
+	char words[256];
+
+	bochs_last_words(&session->bochs, words, sizeof(words));
+	*end = (struct bare_end){ "poweroff", 0, "the guest powered off" };
+	if (strstr(words, "soft power off"))
+		return true;
+	end->how = "triple-fault";
+	end->sentence = "it triple-faulted";
+	return strstr(words, "exception with no resolution");
+}
+
 /* How a machine without the hypervisor ended. False: QEMU did not say. */
 static bool find_bare_end(const struct session *session, struct bare_end *end)
 {
 	const char *reason = session->qmp.reason;
 	int status = session->wait_status;
 
+	if (session->options->bochs)
+		return find_bochs_end(session, end);
 	*end = (struct bare_end){ "poweroff", 0, "the guest powered off" };
 	if (strcmp(reason, "guest-shutdown") == 0)
 		return true;
@@ -170,8 +196,28 @@ static const char *complaint(const struct session *session)
 	return *session->errors ? session->errors : "it said nothing";
 }
 
+static void judge_bochs_death(struct session *session, struct outcome *out)
+{
+	char words[256];
+
+	bochs_last_words(&session->bochs, words, sizeof(words));
+	if (!session->report.last_count && !*words)
+		outcome_set(out, OUTCOME_START, "Bochs did not start: %s",
+			    complaint(session));
+	else
+		outcome_set(out, OUTCOME_DIED,
+			    "the %s died without a report: %s",
+			    options_bare(session->options) ? "machine"
+							   : "hypervisor",
+			    *words ? words : "Bochs does not say why");
+}
+
 static void judge_death(struct session *session, struct outcome *out)
 {
+	if (session->options->bochs) {
+		judge_bochs_death(session, out);
+		return;
+	}
 	if (!session->qmp.greeted)
 		outcome_set(out, OUTCOME_START, "QEMU did not start: %s",
 			    complaint(session));
@@ -216,6 +262,7 @@ static void judge(struct session *session, struct outcome *out)
 
 static void close_session(struct session *session)
 {
+	bochs_remove(&session->bochs);
 	json_decref(session->report.end);
 	if (session->report.log)
 		fclose(session->report.log);
@@ -233,6 +280,7 @@ int run_command(int argc, char **argv, struct outcome *out)
 	session->qemu.hypervisor = -1;
 	session->qemu.kernel = -1;
 	session->qemu.initrd = -1;
+	session->bochs.terminal = -1;
 	if (!options_parse(argc, argv, &options, out) &&
 	    !prepare(session, out) && !start(session, out)) {
 		session_run(session, out);

@@ -148,8 +148,11 @@ static void reap(struct loop *loop)
 {
 	struct session *session = loop->session;
 
-	if (waitpid(session->qemu.pid, &session->wait_status, WNOHANG) > 0)
-		loop->alive = false;
+	if (waitpid(session->qemu.pid, &session->wait_status, WNOHANG) <= 0)
+		return;
+	loop->alive = false;
+	if (session->options->bochs)
+		bochs_gone(&session->bochs, &session->qemu);
 }
 
 /* Stopped by job control: the shell gets its terminal back meanwhile. */
@@ -289,6 +292,18 @@ static int wait_ms(const struct loop *loop)
 	return left > 1000 ? 1000 : (int)left;
 }
 
+static void tend(struct loop *loop)
+{
+	struct session *session = loop->session;
+	bool heard = session->report.last_count || session->report.end ||
+		     loop->screen.size || !loop->alive;
+
+	if (!session->options->bochs)
+		return;
+	bochs_tend(&session->bochs, &session->qemu);
+	bochs_progress(&session->bochs, now_ms() - loop->start, heard);
+}
+
 static int open_signals(void)
 {
 	static const int numbers[] = { SIGINT,	SIGTERM, SIGHUP,
@@ -322,6 +337,7 @@ void session_run(struct session *session, struct outcome *out)
 		set_watches(&loop);
 		poll(loop.fds, FD_COUNT, wait_ms(&loop));
 		serve(&loop);
+		tend(&loop);
 		check_time(&loop);
 		if (loop.ended)
 			reap(&loop);

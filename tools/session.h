@@ -4,13 +4,16 @@
 #ifndef TOOLS_SESSION_H
 #define TOOLS_SESSION_H
 
+#include "bochs.h"
 #include "qemu.h"
 #include "qmp.h"
 #include "report.h"
 
 struct session {
 	const struct options *options;
-	struct qemu qemu;
+	struct qemu qemu;   /* the process and its channels, Bochs's too */
+	struct bochs bochs; /* --machine bochs */
+	bool multiboot;	    /* what is loaded as the guest */
 	struct qmp qmp;
 	struct report report;
 	struct lines error_lines;

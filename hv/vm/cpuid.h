@@ -33,6 +33,9 @@ struct cpuid_leaf {
 #define CPUID_HIDE_NX	     0x080u
 #define CPUID_HIDE_MTRR	     0x100u
 #define CPUID_HIDE_X2APIC    0x200u
+/* ERMS and FSRM: SDM 2, REP, they hold while IA32_MISC_ENABLE has fast strings
+ * on. */
+#define CPUID_HIDE_FAST_STRINGS 0x400u
 /* What only hardware paging gives for nothing. */
 #define CPUID_HIDE_PAGING                                                      \
 	(CPUID_HIDE_PCID | CPUID_HIDE_PKU | CPUID_HIDE_LA57 |                  \

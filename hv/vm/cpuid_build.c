@@ -203,13 +203,15 @@ static void build_7(struct build *b)
 	mask &= ~(hidden(b, CPUID_HIDE_SMEP) ? ID7B_SMEP : 0);
 	mask &= ~(hidden(b, CPUID_HIDE_SMAP) ? ID7B_SMAP : 0);
 	mask &= ~(hidden(b, CPUID_HIDE_PCID) ? ID7B_INVPCID : 0);
+	mask &= ~(hidden(b, CPUID_HIDE_FAST_STRINGS) ? ID7B_ERMS : 0);
 	row[EBX] &= mask;
 	mask = ID7C_SHOWN | with_state(b, XCR0_AVX, ID7C_OF_AVX) |
 	       with_state(b, XCR0_AVX512, ID7C_OF_AVX512) |
 	       with_state(b, XCR0_PKRU, ID7C_PKU);
 	mask &= ~(hidden(b, CPUID_HIDE_LA57) ? ID7C_LA57 : 0);
 	row[ECX] &= mask;
-	row[EDX] &= ID7D_SHOWN;
+	row[EDX] &= (ID7D_SHOWN & ~ID7D_FSRM) |
+		    unless(b, CPUID_HIDE_FAST_STRINGS, ID7D_FSRM);
 	add_indexed(b, 7, DYNAMIC_7, row);
 	if (row1[EAX])
 		add_indexed(b, 7, DYNAMIC_7, row1);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/fixup.h"
 #include "cpu/fmt.h"
 #include "cpu/fpu.h"
 #include "cpu/serial.h"
@@ -31,6 +32,9 @@
 #define LOW_MAX	  (3 * VMMU_1G)
 #define HIGH	  (4 * VMMU_1G)
 #define PAT_RESET UINT64_C(0x0007040600070406)
+
+#define MSR_MISC_ENABLE 0x1a0u
+#define INTEL_EBX	0x756e6547u /* "Genu" */
 
 static uint64_t low_end(uint64_t memory)
 {
@@ -200,6 +204,16 @@ static unsigned read_range(struct cpuid_leaf *leaf, unsigned room,
 	return n;
 }
 
+/* An Intel processor's firmware may have them off, and then CPUID's word for
+ * them does not hold: SDM 4, IA32_MISC_ENABLE. */
+static bool fast_strings_off(void)
+{
+	uint64_t value;
+
+	return cpuid(0, 0).ebx == INTEL_EBX &&
+	       rdmsr_safe(MSR_MISC_ENABLE, &value) && !(value & 1);
+}
+
 static const char *make_cpuid(struct vm *vm, const struct config *config)
 {
 	struct cpuid_config c = {
@@ -212,6 +226,8 @@ static const char *make_cpuid(struct vm *vm, const struct config *config)
 	unsigned count;
 	hpa_t frames;
 
+	if (fast_strings_off())
+		c.hide |= CPUID_HIDE_FAST_STRINGS;
 	if (!frame_alloc_run(1, &frames))
 		return "there is no memory to read CPUID into";
 	leaf = hpa_ptr(frames);

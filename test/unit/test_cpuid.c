@@ -266,6 +266,17 @@ static void schemes_hide(void **state)
 	assert_false(table.efer & VMMU_EFER_NXE);
 }
 
+static void fast_strings_may_be_off(void **state)
+{
+	(void)state;
+	build(all_bits, COUNT(all_bits), 1, 0);
+	assert_true(ask(7, 0, &idle)[EBX] & ID7B_ERMS);
+	assert_true(ask(7, 0, &idle)[EDX] & ID7D_FSRM);
+	build(all_bits, COUNT(all_bits), 1, CPUID_HIDE_FAST_STRINGS);
+	assert_false(ask(7, 0, &idle)[EBX] & ID7B_ERMS);
+	assert_false(ask(7, 0, &idle)[EDX] & ID7D_FSRM);
+}
+
 /* Bits by which a guest would reach for what we do not virtualize. */
 static void nothing_else_is_shown(void **state)
 {
@@ -378,6 +389,7 @@ int main(void)
 		cmocka_unit_test(xsave_areas),
 		cmocka_unit_test(xcr0_rules),
 		cmocka_unit_test(schemes_hide),
+		cmocka_unit_test(fast_strings_may_be_off),
 		cmocka_unit_test(nothing_else_is_shown),
 		cmocka_unit_test(avx512_by_its_state),
 		cmocka_unit_test(intel_topology),

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Intel VMX, as Bochs emulates it: the same command, the same image. One guest
+# of each kind here; `make check-vmx` has the others.
+. "$(dirname "$0")/tap.sh"
+. test/vmx/bochs.sh
+
+bochs_missing && {
+	echo "1..0 # SKIP $missing"
+	exit 0
+}
+
+for scheme in nested vtlb shadow; do
+	run $scheme hello
+	ends 1 exit 0
+	is "$label: console" "$output" "hello from a Multiboot guest"
+	is "$label: the machine" "$(stat .machine)" bochs
+	is "$label: the engine" "$(stat .engine)" vmx
+done
+run nested exitcode code=100
+ends 201 exit 100
+run nested triple
+ends 6 triple-fault
+like "$label: sentence" "$sentence" "^vmmu: the guest stopped: .*triple"
+
+vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --append "a='b c'"
+is "a quote: status" "$status" 2
+like "a quote: sentence" "$sentence" "^vmmu: --append holds a quote"
+vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --timeout 1
+is "a timeout: status" "$status" 8
+is "a timeout: sentence" "$sentence" \
+	"vmmu: the guest did not end within 1 seconds"
+vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" \
+	--hypervisor "$BUILD/guest/triple.elf"
+is "a dead hypervisor: status" "$status" 10
+like "a dead hypervisor: sentence" "$sentence" \
+	"^vmmu: the hypervisor died without a report: .*no resolution"
+
+linux nested "touch,cow,exec,mprotect1"
+is "$label: the format" "$(stat .format)" ept
+ok "$label: faults that map" at_most "$(stat .memory.pf_fixed)" 128
+ok "$label: the guest pages without us" at_most "$(stat .exits.cr)" 32
+is "$label: nothing is a page fault" "$(stat .exits.page_fault)" 0
+
+is "nothing is left behind" "$(ls "$scratch/tmp")" ""
+finish

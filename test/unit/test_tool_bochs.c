@@ -1,0 +1,119 @@
+/* tools/bochs.c: what Bochs and GRUB are told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/bochs.h"
+
+static struct options plain(void)
+{
+	return (struct options){ .mmu = "vtlb",
+				 .append = "console=ttyS0  quiet -- a=$b;c",
+				 .initrd = "some.img",
+				 .memory = (uint64_t)256 << 20,
+				 .bochs = true,
+				 .cpus = 1 };
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+static void the_machine(void **state)
+{
+	const struct bochs_files files = { .dir = "/tmp/d",
+					   .tty = "/dev/pts/7",
+					   .memory = (uint64_t)300 << 20,
+					   .report = true };
+	struct options options = plain();
+	char *text = bochs_config(&files, &options);
+
+	(void)state;
+	has(text, "model=corei7_skylake_x");
+	has(text, "memory: guest=300, host=300\n");
+	has(text, "path=/tmp/d/disc.iso");
+	has(text, "com1: enabled=1, mode=term, dev=/dev/pts/7\n");
+	has(text, "com2: enabled=1, mode=file, dev=/tmp/d/report\n");
+	has(text, "log: /tmp/d/log\n");
+	has(text, "time0=local");
+	free(text);
+	options.icount = true;
+	text = bochs_config(&files, &options);
+	has(text, "time0=1767225600");
+	free(text);
+}
+
+static void a_bare_machine_reports_nothing(void **state)
+{
+	const struct bochs_files files = { .dir = "/tmp/d", .tty = "/dev/p" };
+	const struct options options = plain();
+	char *text = bochs_config(&files, &options);
+
+	(void)state;
+	has(text, "com2: enabled=0\n");
+	free(text);
+}
+
+/* GRUB's shell takes no word apart, and spaces are one. */
+static void with_the_hypervisor(void **state)
+{
+	const struct options options = plain();
+	char *text = bochs_grub_config(&options, false);
+
+	(void)state;
+	assert_string_equal(text,
+			    "multiboot /boot/vmmu.elf 'mmu=vtlb' "
+			    "'memory=268435456' 'cpus=1' '--' 'console=ttyS0' "
+			    "'quiet' '--' 'a=$b;c'\n"
+			    "module /boot/kernel\n"
+			    "module /boot/initrd\n"
+			    "boot\n");
+	free(text);
+}
+
+static void bare(void **state)
+{
+	struct options options = plain();
+	char *text;
+
+	(void)state;
+	options.mmu = "none";
+	options.append = "quiet";
+	text = bochs_grub_config(&options, false);
+	assert_string_equal(text, "linux /boot/kernel 'quiet'\n"
+				  "initrd /boot/initrd\n"
+				  "boot\n");
+	free(text);
+	options.initrd = NULL;
+	text = bochs_grub_config(&options, true);
+	assert_string_equal(text, "multiboot /boot/kernel 'quiet'\nboot\n");
+	free(text);
+}
+
+static void what_grub_would_change_is_refused(void **state)
+{
+	(void)state;
+	assert_null(bochs_append_wrong("console=ttyS0 a=$b -- c"));
+	assert_non_null(bochs_append_wrong("a='b'"));
+	assert_non_null(bochs_append_wrong("a=\"b c\""));
+	assert_non_null(bochs_append_wrong("a\\b"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_machine),
+		cmocka_unit_test(a_bare_machine_reports_nothing),
+		cmocka_unit_test(with_the_hypervisor),
+		cmocka_unit_test(bare),
+		cmocka_unit_test(what_grub_would_change_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

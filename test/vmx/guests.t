@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The small bare-metal guests on VMX, under each scheme: each ends as its
+# header says.
+. "$(dirname "$0")/../boot/tap.sh"
+. test/vmx/bochs.sh
+
+for scheme in nested vtlb shadow; do
+	for guest in cpuidloop mmio msrports unmapped corner "regs strict=1"; do
+		run $scheme $guest
+		ends 1 exit 0
+		ok "$label: nothing failed" no_failed_line
+	done
+	run $scheme scribble
+	ends 6 triple-fault
+	is "$label: console" "$output" "scribble: paging is on"
+	for guest in "garbage seed=1" "garbage seed=2" wildroot mmioidt; do
+		run $scheme $guest
+		is "$label: status" "$status" 6
+		like "$label: how" "$(stat .end.how)" '^(triple-fault|killed)$'
+	done
+done
+run vtlb touch order=1 --table-memory 64 --set fault-around=4
+ends 1 exit 0
+is "nothing is left behind" "$(ls "$scratch/tmp")" ""
+finish

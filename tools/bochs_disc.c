@@ -1,0 +1,171 @@
+/*
+ * The disc that Bochs boots: GRUB, the hypervisor, and the guest's files as
+ * modules, made by grub-mkrescue in a directory of this run's own.
+ */
+#include "bochs_disc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "file.h"
+
+static int failed(const char *what, struct outcome *out)
+{
+	return outcome_set(out, OUTCOME_START, "%s: %s", what, strerror(errno));
+}
+
+static int make_dir(struct bochs *bochs, struct outcome *out)
+{
+	const char *base = getenv("TMPDIR");
+
+	snprintf(bochs->dir, sizeof(bochs->dir), "%s/vmmu-XXXXXX",
+		 base && *base && strlen(base) < 200 ? base : "/tmp");
+	if (mkdtemp(bochs->dir))
+		return OUTCOME_GOOD;
+	failed(bochs->dir, out);
+	bochs->dir[0] = '\0';
+	return out->status;
+}
+
+static void path_in(const struct bochs *bochs, const char *name, char *path,
+		    size_t size)
+{
+	snprintf(path, size, "%s/%s", bochs->dir, name);
+}
+
+int bochs_disc_put(const struct bochs *bochs, const char *name, char *text,
+		   struct outcome *out)
+{
+	char path[400];
+	int fd;
+
+	if (!text)
+		return outcome_set(out, OUTCOME_START, "no memory");
+	path_in(bochs, name, path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || file_write_all(fd, text, strlen(text)) < 0)
+		failed(path, out);
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return out->status;
+}
+
+/* From the file's beginning, wherever its offset is. */
+static int copy(int from, int to)
+{
+	char buffer[65536];
+	off_t at = 0;
+
+	for (;;) {
+		ssize_t n = pread(from, buffer, sizeof(buffer), at);
+
+		if (n <= 0)
+			return (int)n;
+		if (file_write_all(to, buffer, (size_t)n) < 0)
+			return -1;
+		at += n;
+	}
+}
+
+static int put_file(const struct bochs *bochs, const char *name, int from,
+		    struct outcome *out)
+{
+	char path[400];
+	int fd;
+
+	if (from < 0)
+		return OUTCOME_GOOD;
+	path_in(bochs, name, path, sizeof(path));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || copy(from, fd) < 0)
+		failed(path, out);
+	if (fd >= 0)
+		close(fd);
+	return out->status;
+}
+
+static int make_tree(const struct bochs *bochs, struct outcome *out)
+{
+	static const char *const dirs[] = { "root", "root/boot",
+					    "root/boot/grub" };
+	char path[400];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		path_in(bochs, dirs[i], path, sizeof(path));
+		if (mkdir(path, 0700) < 0)
+			return failed(path, out);
+	}
+	return OUTCOME_GOOD;
+}
+
+/* In the child: silent, but for what goes into its log. */
+static void become_mkrescue(const struct bochs *bochs)
+{
+	char iso[400], root[400], log[400];
+	int fd;
+
+	path_in(bochs, "disc.iso", iso, sizeof(iso));
+	path_in(bochs, "root", root, sizeof(root));
+	path_in(bochs, "mkrescue", log, sizeof(log));
+	fd = open(log, O_WRONLY | O_CREAT, 0600);
+	dup2(fd, 1);
+	dup2(fd, 2);
+	execlp("grub-mkrescue", "grub-mkrescue", "-o", iso, root, NULL);
+	_exit(127);
+}
+
+static int run_mkrescue(const struct bochs *bochs, struct outcome *out)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0)
+		become_mkrescue(bochs);
+	if (pid > 0)
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return OUTCOME_GOOD;
+	return outcome_set(out, OUTCOME_START,
+			   "grub-mkrescue made no disc for Bochs: on Debian, "
+			   "apt-get install grub-pc-bin grub-common xorriso "
+			   "mtools");
+}
+
+int bochs_disc_make(struct bochs *bochs, const struct qemu *qemu,
+		    const struct options *options, bool multiboot,
+		    struct outcome *out)
+{
+	if (make_dir(bochs, out) || make_tree(bochs, out) ||
+	    put_file(bochs, "root/boot/vmmu.elf", qemu->hypervisor, out) ||
+	    put_file(bochs, "root/boot/kernel", qemu->kernel, out) ||
+	    put_file(bochs, "root/boot/initrd", qemu->initrd, out) ||
+	    bochs_disc_put(bochs, "root/boot/grub/grub.cfg",
+			   bochs_grub_config(options, multiboot), out))
+		return out->status;
+	return run_mkrescue(bochs, out);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type,
+		      struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+void bochs_remove(struct bochs *bochs)
+{
+	if (bochs->dir[0])
+		nftw(bochs->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	bochs->dir[0] = '\0';
+}
