@@ -16,3 +16,16 @@ bench: ## measure, against what must be reached
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory -k bench-lib bench-guest bench-roots
 .PHONY: bench bench-guest bench-roots
+
+	@$(MAKE) --no-print-directory -k bench-lib bench-guest
+.PHONY: bench bench-guest
+
+# Where the instructions go: by function, for one operation of a row.
+ROW    ?= touch
+SCHEME ?= shadow
+$(O)/tools/profile/count.so: tools/profile/count.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) -fPIC -shared $< -o $@
+profile: all $(KERNEL) $(O)/tools/profile/count.so ## instructions by function
+	@tools/profile/profile.py $(O) $(KERNEL) $(SCHEME) $(ROW)
+.PHONY: profile
