@@ -17,9 +17,6 @@ bench: ## measure, against what must be reached
 	@$(MAKE) --no-print-directory -k bench-lib bench-guest bench-roots
 .PHONY: bench bench-guest bench-roots
 
-	@$(MAKE) --no-print-directory -k bench-lib bench-guest
-.PHONY: bench bench-guest
-
 # Where the instructions go: by function, for one operation of a row.
 ROW    ?= touch
 SCHEME ?= shadow

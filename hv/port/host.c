@@ -38,18 +38,18 @@ static void flush_all(void *cookie)
 	port->flush(port->ctx);
 }
 
-/* A finer flush than the VM's is the engine's to offer; this one is always
- * right, and rare: entries are replaced only when slots or backing change. */
 static void flush_cpu(void *cookie, struct vmmu_cpu *cpu)
 {
-	(void)cpu;
-	flush_all(cookie);
+	const struct hv_port *port = cookie;
+
+	port->flush_cpu(cpu);
 }
 
 static void flush_gva(void *cookie, struct vmmu_cpu *cpu, gva_t gva)
 {
-	(void)gva;
-	flush_cpu(cookie, cpu);
+	const struct hv_port *port = cookie;
+
+	port->flush_gva(cpu, gva);
 }
 
 static void log_sentence(void *cookie, const char *sentence)

@@ -10,6 +10,10 @@ struct hv_port {
 	/* Makes hardware forget what it has cached for this VM before any of
 	 * its vCPUs runs again. */
 	void (*flush)(void *ctx);
+	/* ... for one of its vCPUs; what that one has cached of one address,
+	 * not held in parts smaller or larger than a leaf. */
+	void (*flush_cpu)(struct vmmu_cpu *cpu);
+	void (*flush_gva)(struct vmmu_cpu *cpu, gva_t gva);
 	void *ctx;
 };
 

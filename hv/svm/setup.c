@@ -140,5 +140,7 @@ void svm_use_scheme(struct vcpu *v)
 		intercept_paging(c, false);
 	}
 	s->software = software;
+	s->reload = true;
+	s->relook = true;
 	c->nested_ctl = software ? 0 : 1;
 }

@@ -53,9 +53,21 @@ void svm_guest_paging(struct vcpu *v, struct vmmu_regs *r)
 void svm_set_paging(struct vcpu *v, const struct vmmu_regs *regs)
 {
 	struct svm_vcpu *s = v->engine_state;
+	const struct vmmu_regs *was = &s->guest;
 
-	s->guest = *regs;
+	if ((was->cr0 ^ regs->cr0) | (was->cr4 ^ regs->cr4) |
+	    (was->efer ^ regs->efer))
+		s->reload = true;
+	s->guest.cr0 = regs->cr0;
+	s->guest.cr3 = regs->cr3;
+	s->guest.cr4 = regs->cr4;
+	s->guest.efer = regs->efer;
 	s->stale = true;
+}
+
+void svm_get_segment(struct vcpu *v, enum segment_name name, struct segment *s)
+{
+	*s = seg_get(vmcb_seg(vmcb_of(v), name));
 }
 
 void svm_get_sregs(struct vcpu *v, struct sregs *s)
@@ -105,6 +117,8 @@ void svm_set_sregs(struct vcpu *v, const struct sregs *s)
 	c->g_pat = s->pat;
 	c->cpl = s->cpl;
 	state->stale = true;
+	state->reload = true;
+	state->relook = true;
 }
 
 static uint8_t code_bits(const struct vmcb *c)
@@ -114,13 +128,14 @@ static uint8_t code_bits(const struct vmcb *c)
 	return c->cs.attrib & SEG_ATTRIB_DB ? 32 : 16;
 }
 
-static bool look_software(const struct svm_vcpu *s, struct vmmu_regs *r)
+/* They change by exits, whose handlers have changed *r too. */
+static bool look_software(struct svm_vcpu *s, struct vmmu_regs *r)
 {
 	const struct vmmu_regs *g = &s->guest;
 
-	if (!((g->cr0 ^ r->cr0) | (g->cr3 ^ r->cr3) | (g->cr4 ^ r->cr4) |
-	      (g->efer ^ r->efer)))
+	if (!s->relook)
 		return false;
+	s->relook = false;
 	r->cr0 = g->cr0;
 	r->cr3 = g->cr3;
 	r->cr4 = g->cr4;
@@ -131,7 +146,7 @@ static bool look_software(const struct svm_vcpu *s, struct vmmu_regs *r)
 
 bool svm_look(struct vcpu *v, struct look *look)
 {
-	const struct svm_vcpu *s = v->engine_state;
+	struct svm_vcpu *s = v->engine_state;
 	const struct vmcb *c = s->vmcb;
 	struct vmmu_regs *r = &look->regs;
 	uint64_t efer = c->efer & ~EFER_SVME;

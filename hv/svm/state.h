@@ -6,6 +6,7 @@
 
 void svm_get_sregs(struct vcpu *v, struct sregs *s);
 void svm_set_sregs(struct vcpu *v, const struct sregs *s);
+void svm_get_segment(struct vcpu *v, enum segment_name name, struct segment *s);
 void svm_set_paging(struct vcpu *v, const struct vmmu_regs *regs);
 /* CR0, CR3, CR4, EFER and PAT as the guest sees them. */
 void svm_guest_paging(struct vcpu *v, struct vmmu_regs *r);

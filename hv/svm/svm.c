@@ -101,6 +101,20 @@ static void svm_flush(struct vcpu *v)
 	s->stale = true;
 }
 
+/* APM 2 15.15.3 */
+static void svm_flush_gva(struct vcpu *v, gva_t gva)
+{
+	const struct svm_vcpu *s = v->engine_state;
+
+	if (s->software && !s->stale && s->asid_round == s->cpu->asid_round)
+		__asm__ volatile("invlpga %%rax, %%ecx"
+				 :
+				 : "a"(gva.v), "c"(s->vmcb->asid)
+				 : "memory");
+	else
+		svm_flush(v);
+}
+
 static void svm_want_window(struct vcpu *v, bool wanted)
 {
 	struct svm_vcpu *s = v->engine_state;
@@ -170,8 +184,11 @@ static enum exit_kind decode_exception(const struct vmcb *c, struct vm_exit *e)
 
 static enum exit_kind decode_page_fault(const struct vmcb *c, struct vm_exit *e)
 {
+	e->code = SVM_EXIT_EXCEPTION + 14;
+	e->insn_count = 0;
 	e->page_fault.gva = mk_gva(c->exit_info_2);
 	e->page_fault.error = (uint32_t)c->exit_info_1;
+	e->page_fault.cpl = c->cpl;
 	e->next_rip = 0;
 	return EXIT_PAGE_FAULT;
 }
@@ -228,8 +245,6 @@ static enum exit_kind decode_detailed(const struct svm_vcpu *s,
 	case SVM_EXIT_CR_WRITE + 4:
 	case SVM_EXIT_CR_WRITE + 8:
 		return decode_cr(c, e);
-	case SVM_EXIT_EXCEPTION + 14:
-		return decode_page_fault(c, e);
 	case SVM_EXIT_EXCEPTION + 1:
 	case SVM_EXIT_EXCEPTION + 17:
 	case SVM_EXIT_EXCEPTION + 18:
@@ -247,6 +262,8 @@ static inline enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
 	const struct vmcb *c = s->vmcb;
 	uint64_t code = c->exit_code;
 
+	if (code == SVM_EXIT_EXCEPTION + 14)
+		return decode_page_fault(c, e);
 	e->code = code;
 	e->next_rip = s->cpu->features.next_rip ? c->next_rip : 0;
 	e->insn_count = 0;
@@ -314,6 +331,7 @@ static void load_software(struct vcpu *v, struct svm_vcpu *s)
 	c->cr3 = real.cr3;
 	c->cr4 = real.cr4;
 	c->efer = real.efer | EFER_SVME;
+	s->reload = false;
 }
 
 /* With other tables under the guest, or with cached translations that must
@@ -323,10 +341,12 @@ static void start_afresh(struct vcpu *v, struct svm_vcpu *s)
 	struct vmcb *c = s->vmcb;
 
 	svm_asid_renew(s);
-	if (s->software)
+	if (!s->software)
+		c->nested_cr3 = v->mmu.root.v;
+	else if (s->reload)
 		load_software(v, s);
 	else
-		c->nested_cr3 = v->mmu.root.v;
+		c->cr3 = v->mmu.root.v;
 	c->tlb_control = 0;
 	if (s->cpu->flush_all) {
 		s->cpu->flush_all = false;
@@ -376,8 +396,10 @@ const struct engine engine_svm = {
 	.want_window = svm_want_window,
 	.want_iret = svm_want_iret,
 	.flush = svm_flush,
+	.flush_gva = svm_flush_gva,
 	.get_sregs = svm_get_sregs,
 	.set_sregs = svm_set_sregs,
+	.get_segment = svm_get_segment,
 	.look = svm_look,
 	.use_scheme = svm_use_scheme,
 	.set_paging = svm_set_paging,

@@ -39,7 +39,9 @@ struct svm_vcpu {
 	 * the VMCB has those that the hardware runs with. */
 	bool software;
 	struct vmmu_regs guest;
-	bool stale; /* the guest's cached translations must not be used */
+	bool reload; /* ... no longer follow from the guest's */
+	bool relook; /* the guest's were changed by set_sregs or a move */
+	bool stale;  /* the guest's cached translations must not be used */
 };
 
 void svm_enter(uint64_t *gpr, uint64_t vmcb_pa, uint64_t host_vmcb_pa);

@@ -9,6 +9,8 @@
  * costs one load and compare an entry instead of a descent. What else a walk
  * depends on is compared too (page, root, CPL) or forgets the memo when it
  * changes (the rest of the mode: guest.c; slots and backing: generation).
+ *
+ * Where the processor walks tables of ours, they say where it has just read.
  */
 #include "vm/code.h"
 
@@ -124,8 +126,10 @@ static __attribute__((noinline)) const uint8_t *remember(struct vcpu *v,
 
 const uint8_t *vcpu_code(struct vcpu *v)
 {
+	const struct vmmu_host *host = &v->vm->mmu.host;
 	const uint8_t *page;
 	uint64_t at;
+	hpa_t hpa;
 	gva_t gva;
 
 	vcpu_sync_mode(v);
@@ -133,6 +137,8 @@ const uint8_t *vcpu_code(struct vcpu *v)
 	at = gva.v & VMMU_PAGE_MASK;
 	if (at > VMMU_PAGE_SIZE - 4)
 		return NULL;
+	if (vmmu_cpu_translate(&v->mmu, gva, &hpa))
+		return host->ops->ptr(host->cookie, hpa);
 	if (memo_holds(v, gva))
 		return v->memo.code + at;
 	page = remember(v, gva);

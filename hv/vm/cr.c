@@ -36,15 +36,6 @@ bool cr0_valid(const struct cr_state *s, uint64_t value)
 	return true;
 }
 
-bool cr3_valid(const struct cr_state *s, uint64_t value)
-{
-	if (!(s->efer & VMMU_EFER_LMA))
-		return true;
-	if (s->cr4 & VMMU_CR4_PCIDE)
-		value &= ~(UINT64_C(1) << 63); /* keep what this PCID cached */
-	return !(value >> s->maxphyaddr);
-}
-
 bool cr4_valid(const struct cr_state *s, uint64_t value)
 {
 	bool lma = s->efer & VMMU_EFER_LMA;
@@ -67,12 +58,6 @@ uint64_t cr_efer_after(uint64_t efer, uint64_t cr0)
 	if ((efer & VMMU_EFER_LME) && (cr0 & VMMU_CR0_PG))
 		return efer | VMMU_EFER_LMA;
 	return efer & ~VMMU_EFER_LMA;
-}
-
-bool cr_uses_pdptes(uint64_t cr0, uint64_t cr4, uint64_t efer)
-{
-	return (cr0 & VMMU_CR0_PG) && (cr4 & VMMU_CR4_PAE) &&
-	       !(efer & VMMU_EFER_LMA);
 }
 
 bool cr4_flushes(uint64_t old, uint64_t value)

@@ -16,11 +16,20 @@ struct cr_state {
 	uint64_t cr0, cr4, efer;
 	bool code_64;	      /* CS.L, in long mode */
 	uint64_t cr4_offered; /* the bits that its CPUID allows */
-	uint8_t maxphyaddr;
 };
 
 bool cr0_valid(const struct cr_state *s, uint64_t value);
-bool cr3_valid(const struct cr_state *s, uint64_t value);
+/* With these registers, and this MAXPHYADDR. */
+static inline bool cr3_valid(const struct vmmu_regs *r, unsigned maxphyaddr,
+			     uint64_t value)
+{
+	if (!(r->efer & VMMU_EFER_LMA))
+		return true;
+	if (r->cr4 & VMMU_CR4_PCIDE)
+		value &= ~(UINT64_C(1) << 63); /* keep what this PCID cached */
+	return !(value >> maxphyaddr);
+}
+
 bool cr4_valid(const struct cr_state *s, uint64_t value);
 
 /* CR0 as it reads after the write: ET is always set, the low reserved bits
@@ -32,7 +41,11 @@ uint64_t cr_efer_after(uint64_t efer, uint64_t cr0);
 
 /* Paging is on, with four PDPTEs that MOV to CR3 (and some writes to CR0 and
  * CR4) load and check. */
-bool cr_uses_pdptes(uint64_t cr0, uint64_t cr4, uint64_t efer);
+static inline bool cr_uses_pdptes(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+	return (cr0 & VMMU_CR0_PG) && (cr4 & VMMU_CR4_PAE) &&
+	       !(efer & VMMU_EFER_LMA);
+}
 
 /* A write to CR4 after which no cached translation may be used. */
 bool cr4_flushes(uint64_t old, uint64_t value);

@@ -77,6 +77,7 @@ struct exit_invlpg {
 struct exit_page_fault {
 	gva_t gva;
 	uint32_t error;
+	uint8_t cpl;
 };
 
 struct exit_exception {
@@ -182,8 +183,12 @@ struct engine {
 	void (*want_iret)(struct vcpu *v, bool wanted);
 	/* Cached translations of this vCPU are not used after this. */
 	void (*flush)(struct vcpu *v);
+	/* ... those of this address, in leaves of ours. */
+	void (*flush_gva)(struct vcpu *v, gva_t gva);
 	void (*get_sregs)(struct vcpu *v, struct sregs *s);
 	void (*set_sregs)(struct vcpu *v, const struct sregs *s);
+	void (*get_segment)(struct vcpu *v, enum segment_name name,
+			    struct segment *s);
 	/* What nearly every handler asks, in one call. False: the paging
 	 * registers are what *look had. */
 	bool (*look)(struct vcpu *v, struct look *look);

@@ -398,21 +398,38 @@ static void exit_cr_told(struct vcpu *v)
 		vcpu_raise_error(v, VECTOR_GP, 0);
 }
 
-static void exit_cr(struct vcpu *v)
+/* Behind prefixes, outside 64-bit code, or another way to CR0. Answers the
+ * length; 0: it is done, or is not to be. */
+static __attribute__((noinline)) unsigned decode_cr(struct vcpu *v,
+						    struct insn_cr *cr)
 {
 	struct insn in;
+
+	if (vcpu_decode(v, &in) != GUEST_OK)
+		return 0;
+	if (insn_cr(&in, cr))
+		return in.length;
+	vcpu_handle_msw(v, &in);
+	return 0;
+}
+
+static void exit_cr(struct vcpu *v)
+{
+	const uint8_t *code;
 	struct insn_cr cr;
+	unsigned length = 0;
 
 	if (v->exit.cr.told) {
 		exit_cr_told(v);
 		return;
 	}
-	if (vcpu_decode(v, &in) != GUEST_OK)
+	code = vcpu_code(v);
+	if (code && v->look.bits == 64)
+		length = insn_brief_cr(code, &cr);
+	if (!length && v->event.type == EVENT_NONE)
+		length = decode_cr(v, &cr);
+	if (!length)
 		return;
-	if (!insn_cr(&in, &cr)) {
-		vcpu_handle_msw(v, &in);
-		return;
-	}
 	if (cr.number != v->exit.cr.number)
 		return; /* the guest has changed its code: run what is there */
 	if (!cr.write) {
@@ -425,7 +442,7 @@ static void exit_cr(struct vcpu *v)
 		vcpu_raise_error(v, VECTOR_GP, 0);
 		return;
 	}
-	vcpu_advance(v, vcpu_wrap(v, v->rip + in.length));
+	vcpu_advance(v, vcpu_wrap(v, v->rip + length));
 }
 
 static void exit_xsetbv(struct vcpu *v)

@@ -49,17 +49,22 @@ enum guest_access vcpu_decode(struct vcpu *v, struct insn *in)
 
 void vcpu_insn_regs(struct vcpu *v, struct insn_regs *regs)
 {
-	struct sregs s;
+	const struct engine *engine = v->vm->engine;
+	bool long_mode = vcpu_look(v)->bits == 64;
+	struct segment s;
 
-	v->vm->engine->get_sregs(v, &s);
-	memcpy(regs->gpr, v->gpr, sizeof(regs->gpr));
+	__builtin_memcpy(regs->gpr, v->gpr, sizeof(regs->gpr));
 	regs->rip = v->rip;
 	regs->rflags = v->rflags;
-	for (unsigned i = 0; i < 6; i++)
-		regs->segment_base[i] = s.seg[i].base;
-	if (v->look.bits == 64)
-		regs->stack_bytes = 8;
-	else
-		regs->stack_bytes = s.seg[SEG_SS].attrib & SEG_ATTRIB_DB ? 4
-									 : 2;
+	regs->stack_bytes = 8;
+	/* In 64-bit code only FS and GS have bases: SDM 1 3.4.4. */
+	for (unsigned i = 0; i < 6; i++) {
+		regs->segment_base[i] = 0;
+		if (long_mode && i != SEG_FS && i != SEG_GS)
+			continue;
+		engine->get_segment(v, (enum segment_name)i, &s);
+		regs->segment_base[i] = s.base;
+		if (!long_mode && i == SEG_SS)
+			regs->stack_bytes = s.attrib & SEG_ATTRIB_DB ? 4 : 2;
+	}
 }

@@ -29,7 +29,7 @@ static unsigned access_of(const struct vcpu *v, uint32_t error)
 	if (error & VMMU_PF_U)
 		return access | VMMU_U;
 	/* A supervisor's access from user mode is the processor's own. */
-	if (v->look.cpl == 3)
+	if (v->exit.page_fault.cpl == 3)
 		return access | VMMU_IMPLICIT;
 	return v->rflags & RFLAGS_AC ? access | VMMU_AC : access;
 }
@@ -40,10 +40,14 @@ void vcpu_handle_page_fault(struct vcpu *v)
 	struct vmmu_fault fault = { .gva = x->gva, .error_code = x->error };
 	struct vmmu_answer answer;
 
-	vcpu_sync_mode(v);
+	/* The registers of paging are what they were told to be; the keys
+	 * change untold. */
+	if (v->mode_stale || v->look.regs.cr4 & VMMU_CR4_PKE)
+		vcpu_sync_mode(v);
 	fault.access = access_of(v, x->error);
 	vmmu_cpu_fault(&v->mmu, &fault, &answer);
-	vcpu_obey(v, &answer);
+	if (answer.verdict != VMMU_RESUME)
+		vcpu_obey(v, &answer);
 }
 
 /* Control registers. */
@@ -58,7 +62,6 @@ static struct cr_state state_of(struct vcpu *v)
 		.efer = look->regs.efer,
 		.code_64 = look->bits == 64,
 		.cr4_offered = v->vm->cpuid.cr4,
-		.maxphyaddr = v->features.maxphyaddr,
 	};
 }
 
@@ -121,11 +124,18 @@ static bool write_cr0(struct vcpu *v, uint64_t value)
 
 static bool write_cr3(struct vcpu *v, uint64_t value)
 {
-	const struct cr_state s = state_of(v);
-	struct vmmu_regs r = v->look.regs;
+	const struct vmmu_regs *now = &vcpu_look(v)->regs;
+	struct vmmu_regs r;
 
-	if (!cr3_valid(&s, value))
+	if (!cr3_valid(now, v->features.maxphyaddr, value))
 		return false;
+	if (!cr_uses_pdptes(now->cr0, now->cr4, now->efer)) {
+		v->look.regs.cr3 = value;
+		v->vm->engine->set_paging(v, &v->look.regs);
+		vmmu_cpu_load_root(&v->mmu, value);
+		return true;
+	}
+	r = *now;
 	r.cr3 = value;
 	if (!load_pdptes(v, &r))
 		return false;
@@ -213,27 +223,42 @@ uint64_t vcpu_read_cr(struct vcpu *v, unsigned number)
 
 static void invalidate(struct vcpu *v, gva_t gva)
 {
-	vcpu_sync_mode(v);
 	if (vmmu_mode_canonical(&v->mmu.mode, gva))
 		vmmu_cpu_invalidate(&v->mmu, gva);
 }
 
-void vcpu_handle_invlpg(struct vcpu *v)
+static __attribute__((noinline)) unsigned decode_invlpg(struct vcpu *v,
+							uint64_t *linear)
 {
 	struct insn_regs regs;
 	struct insn in;
+
+	if (vcpu_decode(v, &in) != GUEST_OK)
+		return 0;
+	vcpu_insn_regs(v, &regs);
+	/* 0: the guest has changed its code; it runs what is there. */
+	return insn_invlpg(&in, &regs, linear) ? in.length : 0;
+}
+
+void vcpu_handle_invlpg(struct vcpu *v)
+{
+	const uint8_t *code;
+	unsigned length = 0;
 	uint64_t linear;
 
 	if (v->exit.invlpg.told) {
+		vcpu_sync_mode(v);
 		invalidate(v, v->exit.invlpg.gva);
 		vcpu_advance(v, vcpu_wrap(v, v->exit.next_rip));
 		return;
 	}
-	if (vcpu_decode(v, &in) != GUEST_OK)
+	code = vcpu_code(v);
+	if (code && v->look.bits == 64)
+		length = insn_brief_invlpg(code, v->gpr, &linear);
+	if (!length && v->event.type == EVENT_NONE)
+		length = decode_invlpg(v, &linear);
+	if (!length)
 		return;
-	vcpu_insn_regs(v, &regs);
-	if (!insn_invlpg(&in, &regs, &linear))
-		return; /* the guest has changed its code: run what is there */
 	invalidate(v, mk_gva(linear));
-	vcpu_advance(v, vcpu_wrap(v, v->rip + in.length));
+	vcpu_advance(v, vcpu_wrap(v, v->rip + length));
 }

@@ -126,6 +126,25 @@ static void flush_vcpus(void *ctx)
 		vm->engine->flush(vm->vcpu[i]);
 }
 
+static struct vcpu *vcpu_of(struct vmmu_cpu *cpu)
+{
+	return (struct vcpu *)((char *)cpu - offsetof(struct vcpu, mmu));
+}
+
+static void flush_vcpu(struct vmmu_cpu *cpu)
+{
+	struct vcpu *v = vcpu_of(cpu);
+
+	v->vm->engine->flush(v);
+}
+
+static void flush_vcpu_gva(struct vmmu_cpu *cpu, gva_t gva)
+{
+	struct vcpu *v = vcpu_of(cpu);
+
+	v->vm->engine->flush_gva(v, gva);
+}
+
 static const char *make_memory(struct vm *vm, const struct config *config)
 {
 	struct vmmu_vm_config c = {
@@ -138,7 +157,10 @@ static const char *make_memory(struct vm *vm, const struct config *config)
 	};
 	uint64_t high = config->memory - low_end(config->memory);
 
-	vm->port = (struct hv_port){ .flush = flush_vcpus, .ctx = vm };
+	vm->port = (struct hv_port){ .flush = flush_vcpus,
+				     .flush_cpu = flush_vcpu,
+				     .flush_gva = flush_vcpu_gva,
+				     .ctx = vm };
 	vm->memory = config->memory;
 	vm->engine->hardware(&c.hw);
 	if (!vmmu_vm_init(&vm->mmu, &c))

@@ -83,6 +83,9 @@ struct vmmu_scheme {
 	bool (*cpu_init)(struct vmmu_cpu *cpu); /* sets cpu->root */
 	void (*cpu_fini)(struct vmmu_cpu *cpu);
 	void (*set_mode)(struct vmmu_cpu *cpu); /* cpu->mode is new */
+	/* cpu->mode has another root, and what is not global is flushed: both
+	 * in one, where a scheme can do that faster than one by one. */
+	void (*load_root)(struct vmmu_cpu *cpu);
 	void (*fault)(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		      struct vmmu_answer *a);
 	void (*invalidate)(struct vmmu_cpu *cpu, gva_t gva);
@@ -98,6 +101,9 @@ struct vmmu_scheme {
 	/* The table of this vCPU alone, which translates gvas, in place of
 	 * the one above; beside it the scheme keeps one page of state. */
 	const struct pt_table *(*cpu_table)(const struct vmmu_cpu *cpu);
+	/* Where the tables that the processor walks map a gva now. False: they
+	 * do not. NULL: they do not map gvas. */
+	bool (*translate)(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa);
 	/* Software wrote to guest memory: tables may lie there. */
 	void (*wrote)(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
 	/* An EMULATE that cannot be carried out: let the guest write. */

@@ -40,6 +40,7 @@ struct vmmu_stats {
 	uint64_t pf_retry;   /* backing, or the guest's tables, not there now */
 	/* Without nested paging: */
 	uint64_t pf_prefetched; /* entries made beside one that was asked for */
+	uint64_t pf_prefetch_wasted; /* of them: dropped, and never used */
 	uint64_t invlpg;
 	uint64_t tlb_flush;    /* flushes asked of the hardware */
 	uint64_t mmu_recycled; /* times table memory ran out and was reused */
@@ -139,6 +140,10 @@ bool vmmu_cpu_switch(struct vmmu_cpu *cpu, const struct vmmu_scheme *scheme);
 void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
 		       const struct vmmu_features *features);
 
+/* MOV to CR3 where no PDPTEs are loaded with it: set_regs with that CR3, and
+ * then the flush of what is not global, in one. */
+void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3);
+
 /* What the processor's registers must hold while the guest runs: the guest's
  * own under nested paging, else those that make it walk cpu->root and report
  * every access that the guest's registers would treat otherwise. CR3 is the
@@ -158,6 +163,14 @@ void vmmu_cpu_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
 /* The instruction of an EMULATE, at the answer's gpa, cannot be emulated:
  * afterwards the guest may run it itself, until its next flush. */
 void vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
+
+/* Where the processor finds a gva while it walks tables of ours. False: it
+ * does not, or the guest's own tables are walked. */
+static inline bool vmmu_cpu_translate(const struct vmmu_cpu *cpu, gva_t gva,
+				      hpa_t *hpa)
+{
+	return cpu->scheme->translate && cpu->scheme->translate(cpu, gva, hpa);
+}
 
 /* gva -> gpa by the guest's tables as they are now. */
 static inline enum vmmu_gwalk_status vmmu_cpu_walk(struct vmmu_cpu *cpu,

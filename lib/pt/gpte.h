@@ -53,6 +53,18 @@ static inline bool mode_forbids(const struct vmmu_mode *m, unsigned access,
 	return m->forbids[access >> 1 & 31] >> perms & 1;
 }
 
+/* The error code of #PF: W, U and I tell of the access, whatever the cause.
+ * SDM 3A 4.7. */
+static inline uint32_t gpte_fault(const struct vmmu_mode *m, unsigned access,
+				  uint32_t cause)
+{
+	bool user = (access & VMMU_U) && !(access & VMMU_IMPLICIT);
+
+	return cause | (access & VMMU_W ? VMMU_PF_W : 0) |
+	       (user ? VMMU_PF_U : 0) |
+	       (access & VMMU_X && m->error_i ? VMMU_PF_I : 0);
+}
+
 /* Bits 62:59, where protection keys are on. */
 static inline uint8_t gpte_key(const struct vmmu_mode *m, uint64_t entry)
 {

@@ -64,18 +64,9 @@ static bool by_user(unsigned access)
 	return (access & VMMU_U) && !(access & VMMU_IMPLICIT);
 }
 
-/* #PF. W, U and I tell of the access, whatever the cause: SDM 3A 4.7. */
 static int fault(const struct walker *w, uint32_t cause)
 {
-	uint32_t code = cause;
-
-	if (w->access & VMMU_W)
-		code |= VMMU_PF_W;
-	if (by_user(w->access))
-		code |= VMMU_PF_U;
-	if ((w->access & VMMU_X) && w->mode->error_i)
-		code |= VMMU_PF_I;
-	w->out->error_code = code;
+	w->out->error_code = gpte_fault(w->mode, w->access, cause);
 	return VMMU_GWALK_FAULT;
 }
 

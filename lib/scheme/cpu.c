@@ -152,6 +152,20 @@ void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
 		cpu->scheme->set_mode(cpu);
 }
 
+void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3)
+{
+	const struct vmmu_scheme *scheme = cpu->scheme;
+
+	vmmu_mode_set_root(&cpu->mode, cr3, cpu->mode.regs.pdpte);
+	if (scheme->load_root) {
+		scheme->load_root(cpu);
+		return;
+	}
+	if (scheme->set_mode)
+		scheme->set_mode(cpu);
+	vmmu_cpu_flush(cpu, VMMU_FLUSH_NON_GLOBAL);
+}
+
 void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		    struct vmmu_answer *answer)
 {

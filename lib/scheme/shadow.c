@@ -74,11 +74,15 @@ static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 static void shadow_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 			 struct vmmu_answer *a)
 {
-	struct shadow_vm *s = shadow_of(cpu->vm);
+	struct shadow_vm *s = shadow_here(cpu);
 	enum shadow_fill r = SHADOW_AGAIN;
 	struct combined c;
 
 	cpu->vm->stats.pf_taken++;
+	if (shadow_quick(cpu, s, f, a)) {
+		shadow_settle(s);
+		return;
+	}
 	if (combine(cpu, f, &c, a)) {
 		find_root(cpu, s);
 		for (unsigned i = 0, full = 0; i < ROUNDS; i++) {
@@ -97,7 +101,7 @@ static void shadow_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 
 static void shadow_invalidate(struct vmmu_cpu *cpu, gva_t gva)
 {
-	struct shadow_vm *s = shadow_of(cpu->vm);
+	struct shadow_vm *s = shadow_here(cpu);
 
 	cpu->vm->stats.invlpg++;
 	shadow_sync_gva(cpu, s, gva);
@@ -107,19 +111,28 @@ static void shadow_invalidate(struct vmmu_cpu *cpu, gva_t gva)
 
 static void shadow_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)
 {
-	struct shadow_vm *s = shadow_of(cpu->vm);
+	struct shadow_vm *s = shadow_here(cpu);
 
 	(void)what; /* no leaf is global */
-	shadow_sync_all(cpu, s, true);
+	shadow_sync_root(cpu, s);
 	if (s->stale)
 		shadow_settle(s);
 	else
 		vm_flush_cpu(cpu);
 }
 
+static void shadow_load_root(struct vmmu_cpu *cpu)
+{
+	struct shadow_vm *s = shadow_here(cpu);
+
+	if (!shadow_root_reload(cpu, s))
+		cpu->vm->poisoned = "no pages for a vCPU's root";
+	shadow_flush(cpu, VMMU_FLUSH_NON_GLOBAL);
+}
+
 static void shadow_set_mode(struct vmmu_cpu *cpu)
 {
-	struct shadow_vm *s = shadow_of(cpu->vm);
+	struct shadow_vm *s = shadow_here(cpu);
 	const struct shadow_page *p = cpu->state;
 
 	/* What INVLPG made right was right under the mode of then. */
@@ -164,6 +177,7 @@ static void give_back(struct shadow_vm *s)
 		else
 			shadow_page_free(s, p);
 	}
+	shadow_give_blanks(s);
 }
 
 static void one_gfn(struct shadow_vm *s, uint64_t gfn,
@@ -240,10 +254,12 @@ const struct vmmu_scheme vmmu_shadow = {
 	.cpu_init = shadow_cpu_init,
 	.cpu_fini = shadow_cpu_fini,
 	.set_mode = shadow_set_mode,
+	.load_root = shadow_load_root,
 	.fault = shadow_fault,
 	.invalidate = shadow_invalidate,
 	.flush = shadow_flush,
 	.gpa_changed = shadow_gpa_changed,
+	.translate = shadow_translate,
 	.wrote = shadow_wrote,
 	.unshadow = shadow_unshadow,
 	.audit = shadow_audit,

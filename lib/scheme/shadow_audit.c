@@ -136,6 +136,9 @@ static void check_page(struct check *c)
 		if (!(entry & SHADOW_P))
 			continue;
 		present++;
+		if (!(shadow_rows(p) >> i / 8 & 1))
+			breach(c, 4, "I4: an entry is in no row", p->key.gfn,
+			       entry);
 		c->sink->entry(c->sink->ctx);
 		if (shadow_is_leaf(p, entry)) {
 			check_leaf(c, i, entry);
@@ -199,5 +202,6 @@ uint32_t shadow_audit(struct vmmu_vm *vm, const struct vmmu_audit_sink *sink)
 			breach(&c, 1, "I1: a vCPU uses another root",
 			       cpu->root.v, p->table_page.v);
 	}
+	c.pages += s->blank_count[0] * 2 + s->blank_count[1] * 3;
 	return c.pages + s->desc_count + s->bucket_count;
 }

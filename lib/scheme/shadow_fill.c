@@ -240,31 +240,32 @@ static unsigned level_of(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
 }
 
 /* W may be granted; else *perms loses it. */
-static bool settle_w(struct way *w, uint64_t frame, unsigned *perms)
+static bool settle_w(struct vmmu_cpu *cpu, struct shadow_vm *s, unsigned access,
+		     uint64_t frame, unsigned *perms)
 {
-	if (!(*perms & VMMU_W) || !shadow_protects(w->s, frame))
+	if (!(*perms & VMMU_W) || !shadow_protects(s, frame))
 		return true;
-	if (w->f->access & VMMU_W && shadow_write(w->cpu, w->s, frame))
+	if (access & VMMU_W && shadow_write(cpu, s, frame))
 		return true;
 	*perms &= ~VMMU_W;
-	return !(w->f->access & VMMU_W);
+	return !(access & VMMU_W);
 }
 
 /* The guest's entry that a leaf is made from, or its gpa: shadow_leaf_gpa. */
-static bool note_source(struct way *w, unsigned index, uint64_t gpa)
+static bool note_source(struct shadow_vm *s, struct shadow_page *p,
+			unsigned index, const struct combined *c, uint64_t gpa)
 {
-	struct shadow_page *p = w->p;
 	uint64_t *entries;
 
 	if (shadow_is_direct(p))
 		return true;
 	if (p->key.level == 1) {
-		p->snap[index] = w->c->walk.entry;
+		p->snap[index] = c->walk.entry;
 		return true;
 	}
 	if (!p->snap) {
-		shadow_settle(w->s);
-		if (!pt_pool_get(&w->s->vm->pool, &p->snap_page, &entries))
+		shadow_settle(s);
+		if (!pt_pool_get(&s->vm->pool, &p->snap_page, &entries))
 			return false;
 		p->snap = entries;
 	}
@@ -272,36 +273,41 @@ static bool note_source(struct way *w, unsigned index, uint64_t gpa)
 	return true;
 }
 
-static enum shadow_fill put(struct way *w)
+enum shadow_fill shadow_fill_leaf(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				  const struct vmmu_fault *f,
+				  const struct combined *c,
+				  struct shadow_page *p)
 {
-	const struct finding *f = &w->c->found;
-	unsigned level = w->p->key.level, perms = w->c->perms;
+	const struct finding *found = &c->found;
+	unsigned level = p->key.level, perms = c->perms;
 	uint64_t in = (VMMU_PAGE_SIZE << 9 * (level - 1)) - 1;
-	unsigned index = shadow_index(w->p, w->f->gva.v);
-	uint64_t old = shadow_load(w->p, index), leaf, frame;
+	unsigned index = shadow_index(p, f->gva.v);
+	uint64_t old = shadow_load(p, index), leaf, frame;
 	bool may = true;
 
-	frame = (vmmu_slot_hva(f->slot, mk_gpa(f->gpa)).v - (f->gpa & in)) >>
+	frame = (vmmu_slot_hva(found->slot, mk_gpa(found->gpa)).v -
+		 (found->gpa & in)) >>
 		VMMU_PAGE_SHIFT;
 	if (level == 1)
-		may = settle_w(w, frame, &perms);
-	else if (shadow_holds_tables(w->s, frame, level))
+		may = settle_w(cpu, s, f->access, frame, &perms);
+	else if (shadow_holds_tables(s, frame, level))
 		return SHADOW_AGAIN;
-	leaf = shadow_leaf(w->p, f->hpa & ~in, perms, w->c->walk.pkey);
-	if (level == 1 && f->writable &&
-	    !(f->slot->flags & VMMU_SLOT_LOG_DIRTY))
+	leaf = shadow_leaf(p, found->hpa & ~in, perms, c->walk.pkey);
+	if (level == 1 && found->writable &&
+	    !(found->slot->flags & VMMU_SLOT_LOG_DIRTY))
 		leaf |= SHADOW_MAY_W;
 	if (may && old == leaf &&
-	    shadow_leaf_gpa(w->p, index) == (f->gpa & ~in)) {
+	    shadow_leaf_gpa(p, index) == (found->gpa & ~in)) {
 		if (level == 1)
-			note_source(w, index, f->gpa);
+			note_source(s, p, index, c, found->gpa);
 		return SHADOW_THERE;
 	}
-	shadow_drop(w->s, w->p, index);
-	if (!note_source(w, index, f->gpa & ~in))
+	if (old & SHADOW_P)
+		shadow_drop(s, p, index);
+	if (!note_source(s, p, index, c, found->gpa & ~in))
 		return SHADOW_NO_ROOM;
-	shadow_put_leaf(w->s, w->p, index, leaf, frame);
-	w->s->vm->stats.mapped[level]++;
+	shadow_put_leaf(s, p, index, leaf, frame);
+	s->vm->stats.mapped[level]++;
 	return may ? SHADOW_NEW : SHADOW_EMULATE;
 }
 
@@ -321,5 +327,5 @@ enum shadow_fill shadow_fill(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	w.p->writes = 0;
 	if (w.fresh && !guest_agrees(&w))
 		return SHADOW_CHANGED;
-	return put(&w);
+	return shadow_fill_leaf(cpu, s, f, c, w.p);
 }

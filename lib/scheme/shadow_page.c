@@ -88,6 +88,7 @@ void shadow_end(struct shadow_vm *s)
 {
 	while (s->oldest)
 		shadow_page_free(s, shadow_at(s, s->oldest));
+	shadow_give_blanks(s);
 	while (s->desc_count)
 		put(s, s->desc[--s->desc_count]->table_page);
 	while (s->bucket_count)
@@ -267,9 +268,15 @@ static void *get_low(struct shadow_vm *s, hpa_t *page)
 	return entries;
 }
 
+/* Leaf tables of the guest's are compared with what they were. */
+static bool wants_snap(const struct shadow_key *k)
+{
+	return k->level == 1 && k->format;
+}
+
 static bool get_pages(struct shadow_vm *s, struct shadow_page *p)
 {
-	bool snap = p->key.level == 1 && !shadow_is_direct(p);
+	bool snap = wants_snap(&p->key);
 
 	if (!pt_pool_reserve(&s->vm->pool, 2u + snap))
 		return false;
@@ -288,19 +295,52 @@ static bool get_pages(struct shadow_vm *s, struct shadow_page *p)
 	return false;
 }
 
+/* A page that was freed and kept its own: its table is empty, and what links
+ * and snapshot hold means nothing where the table has no entry. */
+static struct shadow_page *from_blank(struct shadow_vm *s,
+				      const struct shadow_key *key)
+{
+	bool snap = wants_snap(key);
+	uint32_t id = s->blank[snap];
+	struct shadow_page *p = shadow_at(s, id), was = *p;
+
+	s->blank[snap] = p->hash_next;
+	s->blank_count[snap]--;
+	*p = (struct shadow_page){ .key = *key,
+				   .table = was.table,
+				   .links = was.links,
+				   .snap = was.snap,
+				   .table_page = was.table_page,
+				   .links_page = was.links_page,
+				   .snap_page = was.snap_page,
+				   .used = true,
+				   .id = id };
+	return p;
+}
+
+static bool is_pae_root(const struct shadow_key *k)
+{
+	return k->level == 3 && (k->mode & 7) < 4;
+}
+
 static struct shadow_page *make(struct shadow_vm *s,
 				const struct shadow_key *key)
 {
 	struct shadow_page *p;
-	uint32_t id = s->free_ids;
+	uint32_t id;
 
 	shadow_settle(s);
+	if (s->blank[wants_snap(key)] && !is_pae_root(key))
+		return from_blank(s, key);
+	id = s->free_ids;
 	if (!id && !more_ids(s))
 		return NULL;
 	id = s->free_ids;
 	p = shadow_at(s, id);
 	s->free_ids = p->hash_next;
 	*p = (struct shadow_page){ .key = *key, .used = true };
+	if (!shadow_is_pae_root(p))
+		p->id = id;
 	if (get_pages(s, p))
 		return p;
 	*p = (struct shadow_page){ .hash_next = s->free_ids };
@@ -339,8 +379,17 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 
 void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p)
 {
-	for (unsigned i = 0; p->present && i < SHADOW_ENTRIES; i++)
-		shadow_drop(s, p, i);
+	uint64_t rows = shadow_rows(p);
+
+	for (; rows && p->present; rows &= rows - 1) {
+		unsigned first = (unsigned)__builtin_ctzll(rows) * 8;
+
+		for (unsigned i = first; i < first + 8; i++)
+			if (shadow_load(p, i) & SHADOW_P)
+				shadow_drop(s, p, i);
+	}
+	if (!shadow_is_pae_root(p))
+		p->rows = 0;
 	s->stale = true;
 }
 
@@ -362,6 +411,18 @@ static void unlink_parents(struct shadow_vm *s, struct shadow_page *p)
 			    p->parents % SHADOW_ENTRIES);
 }
 
+static void give_pages(struct shadow_vm *s, struct shadow_page *p)
+{
+	uint32_t id = shadow_id(s, p);
+
+	put(s, p->table_page);
+	put(s, p->links_page);
+	if (p->snap)
+		put(s, p->snap_page);
+	*p = (struct shadow_page){ .hash_next = s->free_ids };
+	s->free_ids = id;
+}
+
 void shadow_page_free(struct shadow_vm *s, struct shadow_page *p)
 {
 	uint32_t id = shadow_id(s, p);
@@ -373,14 +434,36 @@ void shadow_page_free(struct shadow_vm *s, struct shadow_page *p)
 		shadow_root_forget(s, p);
 	hash_out(s, p);
 	use_out(s, p);
-	put(s, p->table_page);
-	put(s, p->links_page);
-	if (p->snap)
-		put(s, p->snap_page);
-	*p = (struct shadow_page){ .hash_next = s->free_ids };
-	s->free_ids = id;
 	s->count--;
 	s->vm->stats.mmu_shadow_zapped++;
+	if (shadow_is_pae_root(p) || !p->snap != !wants_snap(&p->key)) {
+		give_pages(s, p);
+		return;
+	}
+	p->used = false;
+	p->hash_next = s->blank[wants_snap(&p->key)];
+	s->blank[wants_snap(&p->key)] = id;
+	s->blank_count[wants_snap(&p->key)]++;
+}
+
+/* False: there is none. */
+static bool give_blank(struct shadow_vm *s)
+{
+	unsigned kind = s->blank[1] ? 1 : 0;
+	struct shadow_page *p = shadow_at(s, s->blank[kind]);
+
+	if (!s->blank[kind])
+		return false;
+	s->blank[kind] = p->hash_next;
+	s->blank_count[kind]--;
+	give_pages(s, p);
+	return true;
+}
+
+void shadow_give_blanks(struct shadow_vm *s)
+{
+	while (give_blank(s))
+		;
 }
 
 /* Hardware went through it since this was last asked. */
@@ -408,9 +491,12 @@ void shadow_recycle(struct shadow_vm *s, uint32_t pages)
 	uint32_t passes = s->count * 2;
 
 	s->vm->stats.mmu_recycled++;
-	while (passes-- && !pt_pool_reserve(pool, pages)) {
+	while (passes && !pt_pool_reserve(pool, pages)) {
 		struct shadow_page *p = shadow_at(s, s->oldest);
 
+		if (give_blank(s))
+			continue;
+		passes--;
 		if (!s->oldest)
 			break;
 		if (p->vcpus || was_used(s, p))

@@ -27,6 +27,8 @@
 #define SHADOW_BUCKETS	16u /* pages of them */
 #define SHADOW_UNSYNC	64u
 #define SHADOW_ROOTS	64u
+#define SHADOW_QUICK	16u
+#define SHADOW_HINTS	32u
 #define SHADOW_NO_FRAME UINT64_MAX
 
 /* A worst fill, with the state and one instruction's other addresses. */
@@ -67,16 +69,36 @@ struct shadow_page {
 	bool cached;	       /* in the list of roots */
 	bool unsync;	       /* the guest may be writing there */
 	bool used;
-	uint64_t pdpte[4]; /* PAE root: what it was made from */
+	union {
+		uint64_t pdpte[4]; /* PAE root: what it was made from */
+		struct {	   /* any other */
+			/* A bit for each eight entries: all others are 0. */
+			uint64_t rows;
+			/* Level 1: the guest's table, while the slots have this
+			 * generation. */
+			const uint8_t *guest;
+			uint64_t generation;
+			uint32_t id;
+			uint8_t idle; /* syncs that found nothing changed */
+		};
+	};
 };
 
 _Static_assert(sizeof(struct shadow_page) * SHADOW_IN_PAGE == VMMU_PAGE_SIZE,
 	       "pages' descriptions fill a pool page");
 
+/* The way to a page of level 1, remembered: shadow_quick.c. */
+struct shadow_quick {
+	uint64_t tag; /* 2 MiB of addresses, and the root; 0: none */
+	struct shadow_page *page;
+};
+
 /* The VM's state: one table page. Id 0 is none. */
 struct shadow_vm {
 	struct vmmu_vm *vm;
 	uint32_t free_ids; /* chained by hash_next */
+	uint32_t blank[2]; /* the same, that have pages: [1] a snapshot too */
+	uint32_t blank_count[2];
 	uint32_t desc_count, bucket_count;
 	uint32_t newest, oldest, count;
 	uint32_t tables; /* of them not direct */
@@ -90,7 +112,10 @@ struct shadow_vm {
 	hpa_t bucket_page[SHADOW_BUCKETS];
 	uint32_t root[SHADOW_ROOTS];
 	uint32_t root_clock[SHADOW_ROOTS];
-	uint32_t unsync[SHADOW_UNSYNC];
+	uint16_t unsync[SHADOW_UNSYNC];
+	uint8_t hint[SHADOW_HINTS];    /* places in root, by gfn */
+	uint16_t owner[SHADOW_UNSYNC]; /* the one root it is under; 0: any */
+	struct shadow_quick quick[SHADOW_QUICK];
 };
 
 _Static_assert(sizeof(struct shadow_vm) <= VMMU_PAGE_SIZE,
@@ -99,6 +124,12 @@ _Static_assert(sizeof(struct shadow_vm) <= VMMU_PAGE_SIZE,
 static inline struct shadow_vm *shadow_of(struct vmmu_vm *vm)
 {
 	return vm_use_of(vm, &vmmu_shadow)->state;
+}
+
+/* The same of a vCPU that runs under it. */
+static inline struct shadow_vm *shadow_here(const struct vmmu_cpu *cpu)
+{
+	return cpu->use->state;
 }
 
 static inline struct shadow_page *shadow_at(const struct shadow_vm *s,
@@ -124,9 +155,11 @@ static inline void shadow_store(struct shadow_page *p, unsigned index,
 #define SHADOW_A     UINT64_C(0x020)
 #define SHADOW_D     UINT64_C(0x040)
 #define SHADOW_LARGE UINT64_C(0x080)
-/* Ours, in a leaf of level 1: slot and backing let it be written. */
-#define SHADOW_MAY_W UINT64_C(0x200)
-#define SHADOW_ADDR  UINT64_C(0x000ffffffffff000)
+/* Ours, in a leaf of level 1: slot and backing let it be written; nobody has
+ * asked for it yet, while A is clear too. */
+#define SHADOW_MAY_W  UINT64_C(0x200)
+#define SHADOW_BESIDE UINT64_C(0x400)
+#define SHADOW_ADDR   UINT64_C(0x000ffffffffff000)
 
 static inline bool shadow_is_leaf(const struct shadow_page *p, uint64_t entry)
 {
@@ -142,6 +175,12 @@ static inline bool shadow_is_direct(const struct shadow_page *p)
 static inline bool shadow_is_pae_root(const struct shadow_page *p)
 {
 	return p->key.level == 3 && (p->key.mode & 7) < 4;
+}
+
+/* Groups of eight entries that are not all 0, a bit each. */
+static inline uint64_t shadow_rows(const struct shadow_page *p)
+{
+	return shadow_is_pae_root(p) ? 1 : p->rows;
 }
 
 static inline unsigned shadow_index(const struct shadow_page *p, uint64_t addr)
@@ -164,6 +203,8 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 /* Unlinks it everywhere and gives its pages back. */
 void shadow_page_free(struct shadow_vm *s, struct shadow_page *p);
 void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p);
+/* Freed pages keep theirs for the next; so that others have them. */
+void shadow_give_blanks(struct shadow_vm *s);
 /* The table is known to lie in another frame. */
 void shadow_page_move(struct shadow_vm *s, struct shadow_page *p,
 		      uint64_t frame);
@@ -203,12 +244,33 @@ void shadow_drop_frame(struct shadow_vm *s, uint64_t frame);
 bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
 		     unsigned index);
 
+/* shadow_quick.c: faults that need no walk. */
+/* True: answered. False: it takes the long way. */
+bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		  const struct vmmu_fault *f, struct vmmu_answer *a);
+/* The page of level 1 for this address that can be found without a walk, with
+ * `guest` known; NULL: none. */
+struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				      uint64_t gva);
+void shadow_quick_forget(struct shadow_vm *s);
+bool shadow_translate(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa);
+/* shadow_around.c: makes leaves beside the one at `index`. */
+void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		   struct shadow_page *p, unsigned index,
+		   const struct finding *found);
+
 /* shadow_sync.c: what the guest writes to its tables. */
 /* It is about to. True: let it. False: emulate. */
 bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame);
+/* A table above level 1 is there. */
+bool shadow_has_upper(const struct shadow_vm *s, uint64_t frame);
 void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
 void shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
 void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep);
+/* What a load of CR3 flushes: what is under the vCPU's root, made right. */
+void shadow_sync_root(struct vmmu_cpu *cpu, struct shadow_vm *s);
+/* Tables out of sync may be under other roots than they were. */
+void shadow_disown(struct shadow_vm *s);
 void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       uint64_t frame);
 void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva);
@@ -217,6 +279,8 @@ void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p);
 /* shadow_root.c: the roots. */
 uint32_t shadow_mode(const struct vmmu_mode *m);
 bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s);
+/* The same where only CR3 has changed since the last load. */
+bool shadow_root_reload(struct vmmu_cpu *cpu, struct shadow_vm *s);
 void shadow_root_leave(struct vmmu_cpu *cpu, struct shadow_vm *s);
 void shadow_root_forget(struct shadow_vm *s, struct shadow_page *p);
 
@@ -232,6 +296,11 @@ enum shadow_fill {
 enum shadow_fill shadow_fill(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			     const struct vmmu_fault *f,
 			     const struct combined *c);
+/* Its last step: the leaf, in page `p`. */
+enum shadow_fill shadow_fill_leaf(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				  const struct vmmu_fault *f,
+				  const struct combined *c,
+				  struct shadow_page *p);
 /* The key for the table below `p`, for a table of the guest's. */
 bool shadow_key_table(const struct vmmu_cpu *cpu, const struct shadow_page *p,
 		      uint64_t gpa, uint64_t gva, unsigned access,

@@ -53,6 +53,7 @@ void shadow_put_leaf(struct shadow_vm *s, struct shadow_page *p, unsigned index,
 		link_of(s, *head)->other = node;
 	*head = node;
 	p->present++;
+	p->rows |= UINT64_C(1) << index / 8;
 	s->large[p->key.level]++;
 	shadow_store(p, index, entry);
 }
@@ -67,6 +68,10 @@ void shadow_put_table(struct shadow_vm *s, struct shadow_page *p,
 		(struct shadow_link){ child->parents, shadow_id(s, child) };
 	child->parents = node_of(s, p, index);
 	p->present++;
+	if (!shadow_is_pae_root(p))
+		p->rows |= UINT64_C(1) << index / 8;
+	if (s->unsync_count)
+		shadow_disown(s);
 	shadow_store(p, index, child->table_page.v | rights);
 }
 
@@ -107,8 +112,11 @@ void shadow_drop(struct shadow_vm *s, struct shadow_page *p, unsigned index)
 	p->present--;
 	if (!shadow_is_leaf(p, entry)) {
 		out_of_parents(s, node_of(s, p, index), &p->links[index]);
+		shadow_quick_forget(s);
 		return;
 	}
+	if ((entry & (SHADOW_BESIDE | SHADOW_A)) == SHADOW_BESIDE)
+		s->vm->stats.pf_prefetch_wasted++;
 	out_of_bucket(s, &p->links[index]);
 	s->large[p->key.level]--;
 	if (p->key.level > 1)

@@ -71,6 +71,11 @@ static bool is_root_for(const struct shadow_page *p, const struct shadow_key *k,
 
 /* 1. The VM's roots. */
 
+static uint8_t *hint(struct shadow_vm *s, uint64_t gfn)
+{
+	return &s->hint[gfn * UINT64_C(0x9e3779b97f4a7c15) >> 59];
+}
+
 static struct shadow_page *look_up(struct shadow_vm *s,
 				   const struct shadow_key *k,
 				   const uint64_t *pdpte)
@@ -84,6 +89,7 @@ static struct shadow_page *look_up(struct shadow_vm *s,
 		if (!is_root_for(p, k, pdpte))
 			continue;
 		s->root_clock[i] = ++s->clock;
+		*hint(s, k->gfn) = (uint8_t)i;
 		return p;
 	}
 	return NULL;
@@ -227,5 +233,28 @@ bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s)
 	}
 	if (p != now)
 		enter(cpu, s, p);
+	return true;
+}
+
+bool shadow_root_reload(struct vmmu_cpu *cpu, struct shadow_vm *s)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	struct shadow_page *now = cpu->state, *p;
+	uint64_t gfn = m->root >> VMMU_PAGE_SHIFT;
+	unsigned at = *hint(s, gfn);
+
+	p = shadow_at(s, s->root[at]);
+	if (!m->straight || !s->root[at] || p->key.gfn != gfn ||
+	    p->key.mode != now->key.mode)
+		return shadow_root_load(cpu, s);
+	s->vm->stats.root_hits++;
+	s->root_clock[at] = ++s->clock;
+	if (p == now)
+		return true;
+	p->vcpus++;
+	now->vcpus--;
+	free_if_unused(s, now);
+	cpu->state = p;
+	cpu->root = p->table_page;
 	return true;
 }

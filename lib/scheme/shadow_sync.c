@@ -17,17 +17,22 @@
  *   ... written, and written,  it is data by now: unshadowed
  *   never walked through
  *
- * Sync is at the guest's flushes, SDM 3A 4.10.4: a load of CR3 looks at all
- * that is out of sync, INVLPG at one entry. The snapshot tells which entries
- * differ from what ours were made from; only those cost. A table that changed
- * since its last sync will change again, and stays writable; one that did not
- * is protected, and then looked at once more.
+ * Sync is at the guest's flushes, SDM 3A 4.10.4: a load of CR3 looks at what
+ * is out of sync under that root, INVLPG at one entry. The snapshot tells which
+ * entries differ from what ours were made from; only where ours are present is
+ * looked. A table that changed since one of its last syncs will change again,
+ * and stays writable; one that did not is protected, and then looked at once
+ * more.
+ *
+ * Which root a table is under is found by its parents when it goes out of sync,
+ * and again after a new entry to any table made it doubtful.
  */
 #include "scheme/shadow_page.h"
 
 #include "pt/gpte.h"
 
 #define FLOOD 6
+#define IDLE  3 /* syncs that find nothing, until a table is protected */
 
 /* 1. Decide. */
 
@@ -50,13 +55,34 @@ static void free_unlinked(struct shadow_vm *s, uint64_t frame)
 	}
 }
 
-static bool has_upper(const struct shadow_vm *s, uint64_t frame)
+bool shadow_has_upper(const struct shadow_vm *s, uint64_t frame)
 {
 	uint32_t id = shadow_first(s, frame);
 
 	while (id && shadow_at(s, id)->key.level == 1)
 		id = shadow_next(s, id);
 	return id != 0;
+}
+
+/* The one root above, where there is no other; 0: not so. */
+static uint16_t owner_of(const struct shadow_vm *s, const struct shadow_page *p)
+{
+	while (p->parents && !p->vcpus && !p->cached) {
+		uint32_t node = p->parents;
+		const struct shadow_page *q =
+			shadow_at(s, node / SHADOW_ENTRIES);
+
+		if (q->links[node % SHADOW_ENTRIES].next)
+			return 0;
+		p = q;
+	}
+	return p->parents ? 0 : (uint16_t)shadow_id(s, p);
+}
+
+void shadow_disown(struct shadow_vm *s)
+{
+	for (uint32_t i = 0; i < s->unsync_count; i++)
+		s->owner[i] = 0;
 }
 
 static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
@@ -66,8 +92,13 @@ static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		return;
 	if (s->unsync_count == SHADOW_UNSYNC)
 		shadow_sync_all(cpu, s, false);
-	s->unsync[s->unsync_count++] = shadow_id(s, p);
+	s->owner[s->unsync_count] = owner_of(s, p);
+	s->unsync[s->unsync_count++] = (uint16_t)shadow_id(s, p);
 	p->unsync = true;
+	if (!shadow_is_pae_root(p))
+		p->idle = 0;
+	if (p->key.level > 1)
+		shadow_quick_forget(s);
 	s->vm->stats.mmu_unsync++;
 }
 
@@ -107,7 +138,7 @@ bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame)
 	free_unlinked(s, frame);
 	if (!shadow_first(s, frame))
 		return true;
-	if (!has_upper(s, frame)) {
+	if (!shadow_has_upper(s, frame)) {
 		unsync_frame(cpu, s, frame);
 		return !shadow_protects(s, frame);
 	}
@@ -172,7 +203,7 @@ static bool may_write(const struct shadow_vm *s, const struct shadow_page *p,
 static void renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		  struct shadow_page *p, unsigned index, uint64_t now)
 {
-	uint64_t was = p->snap[index], entry = shadow_load(p, index);
+	uint64_t was = p->snap[index], entry = shadow_load(p, index), leaf;
 	unsigned perms;
 
 	if (!(entry & SHADOW_P)) {
@@ -185,14 +216,15 @@ static void renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		return;
 	}
 	perms = p->key.access &
-		pt_entry_perms(&cpu->mode.format->level[1], now);
+		gpte_perms((now ^ cpu->mode.flip) & cpu->mode.level[1].rights);
 	if (!(now & SHADOW_D) || !may_write(s, p, index, entry))
 		perms &= ~VMMU_W;
 	p->snap[index] = now;
-	shadow_store(p, index,
-		     (entry & SHADOW_MAY_W) |
-			     shadow_leaf(p, entry & SHADOW_ADDR, perms,
-					 gpte_key(&cpu->mode, now)));
+	leaf = shadow_leaf(p, entry & SHADOW_ADDR, perms,
+			   gpte_key(&cpu->mode, now));
+	if (entry & SHADOW_BESIDE)
+		leaf &= entry | ~SHADOW_A; /* hardware tells of its use */
+	shadow_store(p, index, leaf | (entry & (SHADOW_MAY_W | SHADOW_BESIDE)));
 }
 
 /* 3. Sync. */
@@ -257,9 +289,12 @@ static unsigned compare(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		return 0;
 	}
 	page += guest_index(p, 0) * size;
-	for (unsigned i = 0; i < SHADOW_ENTRIES; i += ROW)
+	for (uint64_t rows = p->rows; rows; rows &= rows - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(rows) * ROW;
+
 		if (size == 4 || row_differs(page + i * 8, p->snap + i))
 			changed += compare_row(cpu, s, p, page, i);
+	}
 	return changed;
 }
 
@@ -269,7 +304,9 @@ static void in_sync(struct shadow_vm *s, struct shadow_page *p)
 
 	while (s->unsync[i] != shadow_id(s, p))
 		i++;
-	s->unsync[i] = s->unsync[--s->unsync_count];
+	s->unsync_count--;
+	s->unsync[i] = s->unsync[s->unsync_count];
+	s->owner[i] = s->owner[s->unsync_count];
 	p->unsync = false;
 }
 
@@ -292,13 +329,42 @@ static void close_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		shadow_page_empty(s, p);
 }
 
+/* Did anything change lately? Ours is made right in any case. */
+static bool is_busy(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		    struct shadow_page *p)
+{
+	if (p->key.level > 1)
+		return false;
+	if (compare(cpu, s, p))
+		p->idle = 0;
+	else
+		p->idle++;
+	return p->idle < IDLE;
+}
+
 static void sync_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		      struct shadow_page *p, bool keep)
 {
 	if (!is_linked(p))
 		shadow_page_free(s, p);
-	else if (!keep || p->key.level > 1 || !compare(cpu, s, p))
+	else if (!keep || !is_busy(cpu, s, p))
 		close_page(cpu, s, p);
+}
+
+void shadow_sync_root(struct vmmu_cpu *cpu, struct shadow_vm *s)
+{
+	uint32_t root = shadow_id(s, cpu->state);
+
+	for (uint32_t i = s->unsync_count; i-- > 0;) {
+		struct shadow_page *p;
+
+		if (i >= s->unsync_count ||
+		    (s->owner[i] && s->owner[i] != root))
+			continue;
+		p = shadow_at(s, s->unsync[i]);
+		s->owner[i] = owner_of(s, p);
+		sync_page(cpu, s, p, true);
+	}
 }
 
 /* With `keep` what is being changed stays out of sync, though made right. */
@@ -333,7 +399,7 @@ static void sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		renew(cpu, s, p, index, now);
 }
 
-void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
+static void sync_down(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
 {
 	struct shadow_page *p = cpu->state;
 
@@ -353,6 +419,23 @@ void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
 			return;
 		p = shadow_child(s, p, index);
 	}
+}
+
+void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
+{
+	struct shadow_page *p = shadow_quick_page(cpu, s, gva.v);
+	unsigned index = gva.v >> VMMU_PAGE_SHIFT & (SHADOW_ENTRIES - 1);
+	uint64_t now;
+
+	if (!p) {
+		sync_down(cpu, s, gva);
+		return;
+	}
+	if (!p->unsync || !(shadow_load(p, index) & SHADOW_P))
+		return;
+	now = gpte_read_8(p->guest + index * 8);
+	if (now != p->snap[index])
+		renew(cpu, s, p, index, now);
 }
 
 /* 4. Written by software. */

@@ -22,7 +22,6 @@ static struct cr_state long_mode(void)
 		.code_64 = true,
 		.cr4_offered = VMMU_CR4_PAE | VMMU_CR4_PGE | VMMU_CR4_PCIDE |
 			       VMMU_CR4_LA57,
-		.maxphyaddr = 40,
 	};
 }
 
@@ -68,16 +67,17 @@ static void long_mode_is_not_left_from_64_bit_code(void **state)
 
 static void cr3_has_reserved_bits_in_long_mode(void **state)
 {
-	struct cr_state s = long_mode();
+	const struct cr_state s = long_mode();
+	struct vmmu_regs r = { .cr4 = s.cr4, .efer = s.efer };
 
 	(void)state;
-	assert_true(cr3_valid(&s, UINT64_C(0xfffffff000)));
-	assert_false(cr3_valid(&s, UINT64_C(1) << 40));
-	assert_false(cr3_valid(&s, UINT64_C(1) << 63));
-	s.cr4 |= VMMU_CR4_PCIDE;
-	assert_true(cr3_valid(&s, UINT64_C(1) << 63));
-	s.efer = 0;
-	assert_true(cr3_valid(&s, UINT64_C(1) << 40));
+	assert_true(cr3_valid(&r, 40, UINT64_C(0xfffffff000)));
+	assert_false(cr3_valid(&r, 40, UINT64_C(1) << 40));
+	assert_false(cr3_valid(&r, 40, UINT64_C(1) << 63));
+	r.cr4 |= VMMU_CR4_PCIDE;
+	assert_true(cr3_valid(&r, 40, UINT64_C(1) << 63));
+	r.efer = 0;
+	assert_true(cr3_valid(&r, 40, UINT64_C(1) << 40));
 }
 
 static void cr4_is_what_cpuid_offers(void **state)

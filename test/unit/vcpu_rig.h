@@ -125,6 +125,19 @@ static inline void rig_flush(struct vcpu *v)
 	rig.flushes++;
 }
 
+static inline void rig_flush_gva(struct vcpu *v, gva_t gva)
+{
+	(void)gva;
+	rig_flush(v);
+}
+
+static inline void rig_get_segment(struct vcpu *v, enum segment_name name,
+				   struct segment *s)
+{
+	(void)v;
+	*s = rig.s.seg[name];
+}
+
 static inline void rig_use_scheme(struct vcpu *v)
 {
 	(void)v;
@@ -164,8 +177,10 @@ static const struct engine rig_engine = {
 	.want_iret = rig_want_iret,
 	.walks_pdptes = true,
 	.flush = rig_flush,
+	.flush_gva = rig_flush_gva,
 	.get_sregs = rig_get_sregs,
 	.set_sregs = rig_set_sregs,
+	.get_segment = rig_get_segment,
 	.look = rig_look,
 	.use_scheme = rig_use_scheme,
 	.set_cr2 = rig_set_cr2,
