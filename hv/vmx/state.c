@@ -201,7 +201,7 @@ static void seg_set(enum segment_name name, const struct segment *s)
 }
 
 /* The privilege level is that of SS, usable or not: SDM 3C 24.4.1. */
-static uint8_t cpl_now(void)
+uint8_t vmx_cpl(void)
 {
 	return vmread(VMCS_GUEST_SS_RIGHTS) >> 5 & 3;
 }
@@ -242,7 +242,13 @@ void vmx_get_sregs(struct vcpu *v, struct sregs *s)
 	s->pat = r.pat;
 	s->dr6 = read_dr6();
 	s->dr7 = vmread(VMCS_GUEST_DR7);
-	s->cpl = cpl_now();
+	s->cpl = vmx_cpl();
+}
+
+void vmx_get_segment(struct vcpu *v, enum segment_name name, struct segment *s)
+{
+	current_of(v);
+	seg_get(name, s);
 }
 
 /* The PDPTEs stay: only MOV to a control register loads them. */
@@ -306,7 +312,7 @@ bool vmx_look(struct vcpu *v, struct look *look)
 	vmx_guest_paging(current_of(v), &r);
 	look->cs_base = vmread(VMCS_GUEST_CS_BASE);
 	look->bits = code_bits((uint32_t)vmread(VMCS_GUEST_CS_RIGHTS), r.efer);
-	look->cpl = cpl_now();
+	look->cpl = vmx_cpl();
 	changed = differ(&look->regs, &r);
 	look->regs = r;
 	return changed;

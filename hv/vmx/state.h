@@ -21,6 +21,8 @@ uint64_t vmx_cr4_owned(const struct vcpu *v, const struct vmx_vcpu *s);
 void vmx_set_paging(struct vcpu *v, const struct vmmu_regs *regs);
 void vmx_get_sregs(struct vcpu *v, struct sregs *s);
 void vmx_set_sregs(struct vcpu *v, const struct sregs *s);
+void vmx_get_segment(struct vcpu *v, enum segment_name name, struct segment *s);
+uint8_t vmx_cpl(void);
 bool vmx_look(struct vcpu *v, struct look *look);
 void vmx_set_cr2(struct vcpu *v, uint64_t cr2);
 void vmx_set_efer(struct vcpu *v, uint64_t efer);

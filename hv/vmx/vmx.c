@@ -119,6 +119,16 @@ static void vmx_flush(struct vcpu *v)
 				: VMX_STALE_SECOND;
 }
 
+static void vmx_flush_gva(struct vcpu *v, gva_t gva)
+{
+	const struct vmx_vcpu *s = v->engine_state;
+
+	if (s->software && !s->stale && s->cpu->controls.vpid_addr)
+		invvpid(INVVPID_ADDR, s->vpid, gva.v);
+	else
+		vmx_flush(v);
+}
+
 static void set_proc(struct vcpu *v, uint32_t bit, bool wanted)
 {
 	struct vmx_vcpu *s = v->engine_state;
@@ -173,6 +183,7 @@ static enum exit_kind decode_page_fault(struct vm_exit *e)
 {
 	e->page_fault.gva = mk_gva(vmread(VMCS_QUALIFICATION));
 	e->page_fault.error = (uint32_t)vmread(VMCS_EXIT_EVENT_ERROR);
+	e->page_fault.cpl = vmx_cpl();
 	return EXIT_PAGE_FAULT;
 }
 
@@ -390,8 +401,10 @@ const struct engine engine_vmx = {
 	.want_window = vmx_want_window,
 	.want_iret = vmx_want_iret,
 	.flush = vmx_flush,
+	.flush_gva = vmx_flush_gva,
 	.get_sregs = vmx_get_sregs,
 	.set_sregs = vmx_set_sregs,
+	.get_segment = vmx_get_segment,
 	.look = vmx_look,
 	.use_scheme = vmx_use_scheme,
 	.set_paging = vmx_set_paging,

@@ -92,9 +92,8 @@ static void invlpg_is_read_alike(void **state)
 	assert_int_equal(each(check_invlpg, 0x41, 0x0f), 6);
 	for (unsigned first = 0; first < 256; first++)
 		if (first != 0x0f && first != 0x41)
-			assert_int_equal(each(check_invlpg, (uint8_t)first,
-					      0x0f),
-					 0);
+			assert_int_equal(
+				each(check_invlpg, (uint8_t)first, 0x0f), 0);
 }
 
 int main(void)
