@@ -78,7 +78,7 @@ hypervisor()
 {
 	includes hv | awk -F ': ' '
 	BEGIN {
-		split("boot cpu dev insn load mm port svm vm vmx", name, " ")
+		split("boot cpu dev insn load mm port pv svm vm vmx", name, " ")
 		for (i in name)
 			folder[name[i]] = 1
 		alone["dev"] = alone["insn"] = alone["load"] = 1
@@ -88,7 +88,7 @@ hypervisor()
 		split($2, to, "/")
 		if (!(to[1] in folder) || to[1] == from[2])
 			next
-		if (from[2] in alone || to[1] ~ /^(svm|vmx)$/)
+		if (from[2] in alone || to[1] ~ /^(pv|svm|vmx)$/)
 			print $1 ": includes " $2 ", which is not its own"
 	}'
 }

@@ -17,10 +17,14 @@ progress() {
 	[ ! -t 2 ] || printf '\r\033[K%s' "$1" >&2
 }
 
+# A paravirtual guest has no UART.
+console=ttyS0
+[ "$scheme" != direct ] || console=hvc0
+
 progress "$scheme: booting"
 "$build/vmmu" run --mmu "$scheme" --icount --kernel "$kernel" \
 	--initrd "$build/guest/initrd.cpio.gz" \
-	--append "console=ttyS0 ${APPEND-quiet}" --timeout "${TIMEOUT:-180}" \
+	--append "console=$console ${APPEND-quiet}" --timeout "${TIMEOUT:-180}" \
 	${ROOTS:+--roots "$ROOTS"} \
 	--stats "$out.json" --log "$out.log" </dev/null 2>"$out.errors" |
 	tr -d '\r' | tee "$out.console" | sed -un 's/^@vmmu //p' |

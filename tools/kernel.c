@@ -8,7 +8,8 @@
  * follows (setup_sects + 1) sectors of 512 bytes; setup_sects 0 means 4.
  *
  * PVH (xen include/public/arch-x86/hvm/start_info.h and elfnote.h): an ELF
- * note of owner "Xen" and type 18 holds the 32-bit entry address.
+ * note of owner "Xen" and type 18 holds the 32-bit entry address; type 1 holds
+ * the paravirtual one, of 64 bits.
  *
  * Multiboot 1: magic 0x1badb002 at a multiple of 4 within the first 8 KiB,
  * then flags and a checksum that make the sum zero.
@@ -19,6 +20,9 @@
 #include <string.h>
 
 #include "unpack.h"
+
+#define NOTE_PV_ENTRY  1
+#define NOTE_PVH_ENTRY 18
 
 static uint32_t get32(const struct bytes *image, size_t at)
 {
@@ -78,43 +82,58 @@ static uint64_t round4(uint32_t size)
 	return ((uint64_t)size + 3) & ~(uint64_t)3;
 }
 
-/* The PVH note of one PT_NOTE segment that lies within the image, or 0. */
-static uint32_t find_note(const struct bytes *image, uint64_t at, uint64_t end)
+/* The number in the note of this type in one PT_NOTE segment that lies within
+ * the image, or 0. */
+static uint64_t find_note(const struct bytes *image, uint64_t at, uint64_t end,
+			  uint32_t type)
 {
 	while (end - at >= sizeof(Elf64_Nhdr)) {
 		uint64_t name = at + sizeof(Elf64_Nhdr);
+		uint64_t desc, value = 0;
 		Elf64_Nhdr nh;
-		uint64_t desc;
 
 		memcpy(&nh, image->data + at, sizeof(nh));
 		desc = name + round4(nh.n_namesz);
 		if (desc > end || round4(nh.n_descsz) > end - desc)
 			return 0;
-		if (nh.n_type == 18 && nh.n_namesz == 4 && nh.n_descsz >= 4 &&
-		    memcmp(image->data + name, "Xen", 4) == 0)
-			return get32(image, desc);
+		if (nh.n_type == type && nh.n_namesz == 4 &&
+		    (nh.n_descsz == 4 || nh.n_descsz == 8) &&
+		    memcmp(image->data + name, "Xen", 4) == 0) {
+			memcpy(&value, image->data + desc, nh.n_descsz);
+			return value;
+		}
 		at = desc + round4(nh.n_descsz);
 	}
 	return 0;
 }
 
-uint32_t kernel_pvh_entry(const struct bytes *image)
+static uint64_t xen_note(const struct bytes *image, uint32_t type)
 {
+	uint64_t value = 0;
 	Elf64_Ehdr eh;
-	uint32_t entry = 0;
 
 	memcpy(&eh, image->data, sizeof(eh));
-	for (size_t i = 0; i < eh.e_phnum && !entry; i++) {
+	for (size_t i = 0; i < eh.e_phnum && !value; i++) {
 		Elf64_Phdr ph;
 
 		memcpy(&ph, image->data + eh.e_phoff + i * sizeof(ph),
 		       sizeof(ph));
 		if (ph.p_type == PT_NOTE &&
 		    within(image, ph.p_offset, ph.p_filesz))
-			entry = find_note(image, ph.p_offset,
-					  ph.p_offset + ph.p_filesz);
+			value = find_note(image, ph.p_offset,
+					  ph.p_offset + ph.p_filesz, type);
 	}
-	return entry;
+	return value;
+}
+
+uint64_t kernel_pvh_entry(const struct bytes *image)
+{
+	return xen_note(image, NOTE_PVH_ENTRY);
+}
+
+uint64_t kernel_pv_entry(const struct bytes *image)
+{
+	return xen_note(image, NOTE_PV_ENTRY);
 }
 
 enum kernel_kind kernel_kind(const struct bytes *image)
@@ -123,7 +142,8 @@ enum kernel_kind kernel_kind(const struct bytes *image)
 		return KERNEL_BZIMAGE;
 	if (is_multiboot(image))
 		return KERNEL_MULTIBOOT;
-	if (kernel_is_elf64(image) && kernel_pvh_entry(image))
+	if (kernel_is_elf64(image) &&
+	    (kernel_pvh_entry(image) || kernel_pv_entry(image)))
 		return KERNEL_VMLINUX;
 	return KERNEL_NONE;
 }

@@ -9,7 +9,7 @@
 enum kernel_kind {
 	KERNEL_NONE,
 	KERNEL_BZIMAGE,	  /* Linux as distributions ship it */
-	KERNEL_VMLINUX,	  /* ELF64 with a PVH entry note */
+	KERNEL_VMLINUX,	  /* ELF64 with a note of a PVH or PV entry */
 	KERNEL_MULTIBOOT, /* ELF32 with a Multiboot 1 header */
 };
 
@@ -30,6 +30,9 @@ int kernel_extract(const char *path, const struct bytes *image,
 int kernel_is_elf64(const struct bytes *image);
 
 /* The PVH entry address of a checked ELF64 image, or 0 when it has none. */
-uint32_t kernel_pvh_entry(const struct bytes *image);
+uint64_t kernel_pvh_entry(const struct bytes *image);
+
+/* The same for the entry of paravirtual guests. */
+uint64_t kernel_pv_entry(const struct bytes *image);
 
 #endif

@@ -37,7 +37,8 @@ static const struct argp_option option_list[] = {
 	{ "mmu", KEY_MMU, "SCHEME", 0,
 	  "How guest memory is translated: nested, vtlb or shadow, or none "
 	  "for the bare machine without the hypervisor (default nested); "
-	  "several with commas for --switch-every",
+	  "several with commas for --switch-every; or direct, for which the "
+	  "guest is started as a paravirtual one",
 	  1 },
 	{ "switch-every", KEY_SWITCH, "MS", 0,
 	  "Move the running guest from one scheme of --mmu to the next every "
@@ -140,16 +141,28 @@ const char *options_number(const char *text, unsigned int lowest,
 	return NULL;
 }
 
+bool options_para(const struct options *options)
+{
+	return strcmp(options->mmu, "direct") == 0;
+}
+
 static bool is_scheme(const char *name, size_t length)
 {
 	static const char *const schemes[] = { "none", "nested", "vtlb",
-					       "shadow" };
+					       "shadow", "direct" };
 
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
 		if (strlen(schemes[i]) == length &&
 		    strncmp(name, schemes[i], length) == 0)
 			return true;
 	return false;
+}
+
+/* A guest cannot be moved to these, or from them. */
+static bool stands_alone(const char *name, size_t length)
+{
+	return (length == 4 && strncmp(name, "none", 4) == 0) ||
+	       (length == 6 && strncmp(name, "direct", 6) == 0);
 }
 
 static const char *set_mmu(struct options *options, const char *text)
@@ -161,10 +174,10 @@ static const char *set_mmu(struct options *options, const char *text)
 	for (;; name += length + 1) {
 		length = strcspn(name, ",");
 		if (!is_scheme(name, length) ||
-		    (length == 4 && strncmp(name, "none", 4) == 0 &&
-		     strlen(text) != 4))
-			return "is not a scheme: there are none, nested, vtlb "
-			       "and shadow, the last three also with commas";
+		    (stands_alone(name, length) && strlen(text) != length))
+			return "is not a scheme: there are none, direct, "
+			       "nested, vtlb and shadow, the last three also "
+			       "with commas";
 		if (!name[length])
 			return NULL;
 	}

@@ -37,6 +37,9 @@ struct options {
 /* True when the options name the bare machine, without the hypervisor. */
 bool options_bare(const struct options *options);
 
+/* True when the guest is a paravirtual one. */
+bool options_para(const struct options *options);
+
 /*
  * Reads a count of bytes: digits and one of K, M, G, T. 0, or what is wrong
  * in words.

@@ -55,6 +55,15 @@ uint64_t qemu_memory(const struct qemu *qemu, const struct options *options)
 	return (options->memory + overhead + mib - 1) & ~(mib - 1);
 }
 
+/* A paravirtual guest needs nothing that not every x86-64 processor has. */
+static const char *cpu_features(const struct qemu *qemu,
+				const struct options *options)
+{
+	if (qemu->hypervisor < 0 || options_para(options))
+		return "-svm";
+	return "+svm,+npt";
+}
+
 static void add_machine(const struct qemu *qemu, const struct options *options,
 			struct qemu_args *args)
 {
@@ -69,7 +78,7 @@ static void add_machine(const struct qemu *qemu, const struct options *options,
 	add(args, "%s", options->kvm ? "kvm" : "tcg");
 	add(args, "-cpu");
 	add(args, "%s,%s", options->kvm ? "host" : "EPYC,-rdrand,-rdseed",
-	    qemu->hypervisor < 0 ? "-svm" : "+svm,+npt");
+	    cpu_features(qemu, options));
 	add(args, "-m");
 	add(args, "%" PRIu64 "M", qemu_memory(qemu, options) >> 20);
 	add(args, "-no-reboot");

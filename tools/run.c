@@ -22,6 +22,13 @@ static uint64_t size_of(int fd)
 	return fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+static bool has_entry(const struct options *options,
+		      const struct bytes *vmlinux)
+{
+	return options_para(options) ? kernel_pv_entry(vmlinux)
+				     : kernel_pvh_entry(vmlinux);
+}
+
 /* The hypervisor loads ELF: a bzImage's vmlinux is taken out for it. */
 static int take_kernel(struct session *session, const struct bytes *image,
 		       struct outcome *out)
@@ -43,12 +50,14 @@ static int take_kernel(struct session *session, const struct bytes *image,
 	}
 	if (kernel_extract(path, image, &vmlinux, out) != OUTCOME_GOOD)
 		return out->status;
-	if (kernel_pvh_entry(&vmlinux))
+	if (has_entry(session->options, &vmlinux))
 		session->qemu.kernel = file_from_bytes(path, &vmlinux, out);
 	else
-		outcome_set(out, OUTCOME_START,
-			    "%s: this Linux has no PVH entry (CONFIG_PVH)",
-			    path);
+		outcome_set(out, OUTCOME_START, "%s: this Linux has no %s",
+			    path,
+			    options_para(session->options)
+				    ? "paravirtual entry (CONFIG_XEN_PV)"
+				    : "PVH entry (CONFIG_PVH)");
 	bytes_free(&vmlinux);
 	return out->status;
 }

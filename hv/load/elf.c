@@ -12,8 +12,6 @@
 #include <elf.h>
 #include <string.h>
 
-#include <xen/elfnote.h>
-
 bool load_is_elf(const struct load_file *file)
 {
 	return file->size >= sizeof(Elf32_Ehdr) &&
@@ -93,8 +91,9 @@ static uint64_t align4(uint64_t n)
 	return (n + 3) & ~UINT64_C(3);
 }
 
-/* Name and descriptor of each note are padded to four bytes. The entry's
- * descriptor has the size of the file's addresses. */
+/* Name and descriptor of each note are padded to four bytes. A number has the
+ * size of the file's addresses; texts of that size are read as one, and not
+ * looked at. */
 static void read_notes(const uint8_t *data, uint64_t size, struct load_work *w)
 {
 	uint64_t at = 0;
@@ -109,11 +108,12 @@ static void read_notes(const uint8_t *data, uint64_t size, struct load_work *w)
 		at = desc + align4(n.n_descsz);
 		if (desc > size || n.n_descsz > size - desc)
 			return;
-		if (n.n_type == XEN_ELFNOTE_PHYS32_ENTRY && n.n_namesz == 4 &&
+		if (n.n_type < LOAD_NOTES && n.n_namesz == 4 &&
 		    (n.n_descsz == 4 || n.n_descsz == 8) &&
 		    memcmp(data + name, "Xen", 4) == 0) {
-			w->pvh_entry = 0;
-			memcpy(&w->pvh_entry, data + desc, n.n_descsz);
+			w->note[n.n_type] = 0;
+			memcpy(&w->note[n.n_type], data + desc, n.n_descsz);
+			w->notes |= 1u << n.n_type;
 		}
 	}
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <xen/arch-x86/hvm/start_info.h>
+#include <xen/elfnote.h>
 
 #define WISH	0x1000u
 #define MODULES 0x100u /* offsets in the two pages */
@@ -89,6 +90,7 @@ const char *load_linux(struct load_work *w, struct load_entry *entry,
 		       bool *mine)
 {
 	const char *wrong;
+	uint64_t pvh_entry;
 	uint32_t info;
 
 	*mine = load_is_elf(&w->req->kernel);
@@ -97,16 +99,17 @@ const char *load_linux(struct load_work *w, struct load_entry *entry,
 	wrong = load_elf(w);
 	if (wrong)
 		return wrong;
-	if (!w->pvh_entry)
+	pvh_entry = w->note[XEN_ELFNOTE_PHYS32_ENTRY];
+	if (!pvh_entry)
 		return "the kernel has no PVH entry (CONFIG_PVH)";
-	if (!load_has(w, w->pvh_entry))
+	if (!load_has(w, pvh_entry))
 		return "the kernel's PVH entry is not in what it loads";
 	wrong = put_info(w, &info);
 	if (wrong)
 		return wrong;
 	*entry = (struct load_entry){
 		.kind = "linux",
-		.eip = (uint32_t)w->pvh_entry,
+		.eip = (uint32_t)pvh_entry,
 		.ebx = info,
 	};
 	return NULL;

@@ -5,6 +5,7 @@
  * segments, and two registers that say where the information lies.
  *   linux:     an ELF kernel with the PVH entry note (Xen's PHYS32_ENTRY)
  *   multiboot: an ELF32 image with a Multiboot 1 header
+ * A third kind, paravirtual, starts as its notes say: load_xen.
  * The files are the user's, yet nothing in them is trusted.
  */
 #ifndef HV_LOAD_LOAD_H
@@ -50,11 +51,26 @@ struct load_entry {
 const char *load_guest(struct vmmu_gmem *mem, const struct load_request *req,
 		       struct load_entry *entry);
 
+/* An ELF kernel for Xen's paravirtual entry, as its notes describe it. Where
+ * its segments lie is guest-physical, what else is said is virtual. */
+struct load_xen {
+	uint64_t entry, virt_base;
+	uint64_t end;		 /* gpa behind the last segment, whole pages */
+	uint64_t init_p2m;	 /* 0: with the rest */
+	uint64_t hypercall_page; /* gpa, 0: none is asked for */
+	bool unmapped_initrd;
+};
+
+/* Loads its segments, and fills in *xen. NULL, or a sentence. */
+const char *load_xen(struct vmmu_gmem *mem, const struct load_request *req,
+		     struct load_xen *xen);
+
 /*
  * Work in progress: what lies where in the guest's memory so far. No part
  * meets another, and each lies in one RAM range of the memory map, so that
  * nothing is put where the guest has devices, tables of ACPI's, or nothing.
  */
+#define LOAD_NOTES    32		  /* types of notes */
 #define LOAD_SEGMENTS 64		  /* of an ELF file */
 #define LOAD_PARTS    (LOAD_SEGMENTS + 2) /* and information, initrd */
 
@@ -65,8 +81,11 @@ struct load_part {
 struct load_work {
 	struct vmmu_gmem *mem;
 	const struct load_request *req;
-	uint64_t entry;	    /* gpa: the file's own entry point */
-	uint64_t pvh_entry; /* 0: no PHYS32_ENTRY note */
+	uint64_t entry; /* gpa: the file's own entry point */
+	/* Xen's notes with a number in them, by type; bit n of `notes`: there
+	 * is one of type n. */
+	uint64_t note[LOAD_NOTES];
+	uint32_t notes;
 	unsigned count;
 	struct load_part part[LOAD_PARTS];
 };

@@ -49,6 +49,8 @@ static const struct vmmu_host own_host = { .ops = &own_ops };
 static struct pt_pool pool;
 static struct pt_table own;
 static uint64_t device_next = HV_DEVICE_BASE;
+static uint64_t template[HV_SLOTS];
+static bool template_given;
 
 static bool map(uint64_t hva, uint64_t size, hpa_t hpa, unsigned perms,
 		enum vmmu_memtype type)
@@ -108,6 +110,49 @@ bool paging_map(hva_t hva, uint64_t size, hpa_t hpa)
 		return true;
 	paging_unmap(hva, size);
 	return false;
+}
+
+bool paging_map_public(hva_t hva, uint64_t size, hpa_t hpa)
+{
+	if (map(hva.v, size, hpa, VMMU_R | VMMU_U, VMMU_WB))
+		return true;
+	paging_unmap(hva, size);
+	return false;
+}
+
+static const uint64_t *top_entries(void)
+{
+	const uint64_t *top = hpa_ptr(own.root);
+
+	return top + HV_SLOT_FIRST;
+}
+
+/* With the bit that the processor sets by itself (A) where it may. */
+static uint64_t top_entry(unsigned i)
+{
+	uint64_t entry = top_entries()[i];
+
+	return entry ? entry | 0x20 : 0;
+}
+
+void paging_template(uint64_t entries[])
+{
+	for (unsigned i = 0; i < HV_SLOTS; i++)
+		entries[i] = template[i] = top_entry(i);
+	template_given = true;
+}
+
+static bool template_holds(void)
+{
+	for (unsigned i = 0; template_given && i < HV_SLOTS; i++)
+		if (template[i] != top_entry(i))
+			return false;
+	return true;
+}
+
+void paging_use(void)
+{
+	write_cr3(own.root.v);
 }
 
 static void forget(uint64_t hva, uint64_t size)
@@ -195,5 +240,5 @@ unsigned paging_check(void)
 
 	pt_visit(&own, 0, UINT64_C(1) << ADDRESS_BITS, PT_VISIT_LEAF,
 		 check_leaf, &broken);
-	return broken;
+	return broken || template_holds() ? broken : 4;
 }

@@ -5,7 +5,8 @@
  *      the image's text and rodata are mapped once and read-only, and the
  *      direct map leaves the image out;
  *  P2  only the image's text is executable;
- *  P3  nothing is mapped below the high half.
+ *  P3  nothing is mapped below the high half;
+ *  P4  the top-level entries are those that paging_template gave out.
  */
 #ifndef HV_MM_PAGING_H
 #define HV_MM_PAGING_H
@@ -30,6 +31,18 @@ void paging_unmap(hva_t hva, uint64_t size);
 
 /* Device registers, uncached; NULL: no memory for tables. */
 void *paging_map_device(hpa_t hpa, uint64_t size);
+
+/* Read-only, and for ring 3 too: what every guest whose tables have our
+ * top-level entries may read. */
+bool paging_map_public(hva_t hva, uint64_t size, hpa_t hpa);
+
+/* The hypervisor's top-level entries, for tables of guests that it runs in
+ * (HV_SLOTS of them). They stay as they are from now on, so each part of the
+ * layout that is ever used has something mapped before: P4. */
+void paging_template(uint64_t entries[]);
+
+/* Our own tables are the processor's again. */
+void paging_use(void);
 
 /* What an address of ours maps to now; false: nothing. */
 bool paging_walk(hva_t hva, struct pt_walk *out);

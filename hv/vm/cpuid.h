@@ -36,6 +36,7 @@ struct cpuid_leaf {
 /* ERMS and FSRM: SDM 2, REP, they hold while IA32_MISC_ENABLE has fast strings
  * on. */
 #define CPUID_HIDE_FAST_STRINGS 0x400u
+#define CPUID_HIDE_PGE		0x800u
 /* What only hardware paging gives for nothing. */
 #define CPUID_HIDE_PAGING                                                      \
 	(CPUID_HIDE_PCID | CPUID_HIDE_PKU | CPUID_HIDE_LA57 |                  \

@@ -152,6 +152,8 @@ static uint32_t leaf_1_edx(const struct build *b, uint32_t host, uint32_t shown)
 
 	if (hidden(b, CPUID_HIDE_PSE))
 		mask &= ~(ID1D_PSE | ID1D_PSE36);
+	if (hidden(b, CPUID_HIDE_PGE))
+		mask &= ~ID1D_PGE;
 	return (host & mask) | ours;
 }
 

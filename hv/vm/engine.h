@@ -161,6 +161,26 @@ struct look {
 	uint8_t cpl;
 };
 
+struct vm;
+struct config;
+struct fmt_sink;
+struct load_request;
+
+/* What an engine does its own way whose guests know that they are guests:
+ * they have neither a board nor a second level of translation. */
+struct engine_para {
+	uint32_t hides; /* CPUID_HIDE_* */
+	/* The VM's memory and slots. NULL, or why not. */
+	const char *(*memory)(struct vm *vm, const struct config *config);
+	/* After its vCPUs, and before vmmu_vm_fini; also after a failure. */
+	void (*memory_free)(struct vm *vm);
+	/* The guest is loaded and vCPU 0 can run. NULL, or why not. */
+	const char *(*load)(struct vm *vm, struct load_request *req);
+	void (*loop)(struct vm *vm); /* until the VM ends */
+	/* Members of the VM's statistics, each after a comma. */
+	void (*report)(const struct vm *vm, const struct fmt_sink *sink);
+};
+
 struct engine {
 	const char *name;
 	/* NULL when this machine can run it, else why not: a sentence. */
@@ -207,9 +227,13 @@ struct engine {
 	/* PAE: the PDPTEs are read at each walk, and loaded by no MOV to CR3,
 	 * where the processor nests. */
 	bool walks_pdptes;
+	/* NULL: its guests are whole machines. With it, of what is above only
+	 * probe to vcpu_fini, flush and use_scheme are there. */
+	const struct engine_para *para;
 };
 
 extern const struct engine engine_svm;
 extern const struct engine engine_vmx;
+extern const struct engine engine_pv;
 
 #endif

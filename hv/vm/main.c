@@ -10,11 +10,13 @@
 #include "vm/memory.h"
 #include "vm/vm.h"
 
-static const struct engine *const engines[] = { &engine_svm, &engine_vmx };
+static const struct engine *const engines[] = { &engine_svm, &engine_vmx,
+						&engine_pv };
 static const struct vmmu_scheme *const schemes[] = {
 	&vmmu_nested,
 	&vmmu_vtlb,
 	&vmmu_shadow,
+	&vmmu_direct,
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -59,10 +61,20 @@ static bool take_schemes(struct vm *vm, const char *list)
 	}
 }
 
-/* The first engine that this machine can run; NULL and why the last cannot. */
-static const struct engine *find_engine(const char **why)
+static bool is_for(const struct engine *engine,
+		   const struct vmmu_scheme *scheme)
+{
+	return (engine->para != NULL) == (scheme == &vmmu_direct);
+}
+
+/* The first engine for such guests that this machine can run; NULL and why the
+ * last cannot. */
+static const struct engine *find_engine(const struct vmmu_scheme *scheme,
+					const char **why)
 {
 	for (size_t i = 0; i < COUNT(engines); i++) {
+		if (!is_for(engines[i], scheme))
+			continue;
 		*why = engines[i]->probe();
 		if (!*why)
 			return engines[i];
@@ -90,13 +102,19 @@ static const char *load(struct vm *vm, const struct config *config,
 	struct load_entry entry;
 	const char *wrong;
 
-	req.map_count = vm_memory_map(vm, req.map);
-	req.rsdp = vm_put_acpi(vm);
-	wrong = load_guest(&vm->mem, &req, &entry);
+	if (vm->engine->para) {
+		wrong = vm->engine->para->load(vm, &req);
+	} else {
+		req.map_count = vm_memory_map(vm, req.map);
+		req.rsdp = vm_put_acpi(vm);
+		wrong = load_guest(&vm->mem, &req, &entry);
+	}
 	if (wrong)
 		return wrong;
 	for (unsigned i = 0; i < boot->module_count; i++)
 		frames_add_region(boot->module[i].start, boot->module[i].size);
+	if (vm->engine->para)
+		return NULL;
 	vcpu_start(vm->vcpu[0], &entry);
 	say("a %s guest starts at 0x%x under %s on %s", entry.kind, entry.eip,
 	    config->mmu, vm->engine->name);
@@ -131,18 +149,21 @@ static const char *prepare(struct vm *vm, struct config *config,
 		return wrong;
 	if (!take_schemes(vm, config->mmu))
 		return "there is no such scheme: mmu= takes nested, vtlb or "
-		       "shadow, or several with commas";
+		       "shadow, or several with commas, or direct";
 	if (config->switch_every && vm->scheme_count == 1)
 		return "switch-every= needs more than one scheme: "
 		       "mmu=nested,vtlb";
 	if (config->cpus > 1)
 		return "cpus= takes 1: several vCPUs are not offered yet";
-	engine = find_engine(&wrong);
+	engine = find_engine(vm->scheme[0], &wrong);
 	if (!engine)
 		return wrong;
 	wrong = engine->start();
 	for (unsigned i = 0; i < vm->scheme_count && !wrong; i++)
-		wrong = engine->cannot(vm->scheme[i]->needs);
+		wrong = is_for(engine, vm->scheme[i])
+				? engine->cannot(vm->scheme[i]->needs)
+				: "a guest under direct knows of it, and "
+				  "cannot move to another scheme";
 	if (wrong)
 		return wrong;
 	if (config->memory / VMMU_PAGE_SIZE > frames_free())
@@ -165,6 +186,8 @@ uint32_t vm_main(const struct boot_info *boot)
 	wrong = prepare(vm, config, boot, why, sizeof(why));
 	if (wrong)
 		vm_stop(vm, VM_REFUSED, "%s", wrong);
+	else if (vm->engine->para)
+		vm->engine->para->loop(vm);
 	else
 		vm_run(vm);
 	say("%s", vm->sentence);

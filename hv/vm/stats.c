@@ -195,6 +195,8 @@ void stats_put(const struct vm *vm, const struct vmmu_audit *audit,
 		put_exits(vm, sink);
 		put_memory(vm, sink);
 	}
+	if (vm->engine && vm->engine->para && vm->cpus)
+		vm->engine->para->report(vm, sink);
 	if (audit)
 		fmt_print(sink,
 			  ",\"audit\":{\"entries\":%llu,\"breaches\":%llu}",

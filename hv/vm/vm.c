@@ -250,6 +250,8 @@ static const char *make_cpuid(struct vm *vm, const struct config *config)
 
 	if (fast_strings_off())
 		c.hide |= CPUID_HIDE_FAST_STRINGS;
+	if (vm->engine->para)
+		c.hide |= vm->engine->para->hides;
 	if (!frame_alloc_run(1, &frames))
 		return "there is no memory to read CPUID into";
 	leaf = hpa_ptr(frames);
@@ -322,7 +324,8 @@ const char *vm_create(struct vm *vm, const struct config *config,
 	vm->switch_ticks = config->switch_every * host_tsc_khz;
 	vm->switch_at = vm->switch_ticks ? vm->switch_ticks : UINT64_MAX;
 	vm->console_byte = -1;
-	wrong = make_memory(vm, config);
+	wrong = engine->para ? engine->para->memory(vm, config)
+			     : make_memory(vm, config);
 	if (!wrong)
 		wrong = make_cpuid(vm, config);
 	if (wrong)
@@ -361,6 +364,8 @@ void vm_destroy(struct vm *vm)
 		vm_free(v, sizeof(*v));
 	}
 	vm->cpus = 0;
+	if (vm->engine->para)
+		vm->engine->para->memory_free(vm);
 	vmmu_vm_fini(&vm->mmu);
 	if (vm->hva.v)
 		space_unreserve(vm->hva);

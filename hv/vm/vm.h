@@ -82,6 +82,7 @@ enum vm_end {
 struct vm {
 	const struct config *config;
 	const struct engine *engine;
+	void *engine_vm; /* the engine's, where it keeps any */
 	struct vmmu_vm mmu;
 	struct vmmu_gmem mem; /* for the loaders and the devices */
 	struct hv_port port;

@@ -1,0 +1,165 @@
+/*
+ * The engine `pv`, as the VM sees it: a paravirtual guest lives in its own
+ * loop (engine.h, struct engine_para), which is left for two reasons only: the
+ * guest has ended, or it has nothing to do.
+ */
+#include "pv/pv.h"
+
+#include <assert.h>
+
+#include "cpu/cpu.h"
+#include "cpu/print.h"
+#include "cpu/serial.h"
+#include "cpu/timer.h"
+#include "mm/paging.h"
+#include "vm/memory.h"
+#include "vm/vm.h"
+
+static_assert(offsetof(struct pv_cpu, info) == PV_CPU_INFO, "entry.S");
+static_assert(offsetof(struct pv_cpu, kernel) == PV_CPU_KERNEL, "entry.S");
+static_assert(offsetof(struct pv_cpu, leave) == PV_CPU_LEAVE, "entry.S");
+static_assert(offsetof(struct pv_cpu, calls) == PV_CPU_CALLS, "entry.S");
+static_assert(offsetof(struct trap_frame, r11) == PV_FRAME_R11, "entry.S");
+static_assert(offsetof(struct trap_frame, rax) == PV_FRAME_RAX, "entry.S");
+static_assert(offsetof(struct trap_frame, rcx) == PV_FRAME_RCX, "entry.S");
+static_assert(offsetof(struct trap_frame, rip) == PV_FRAME_RIP, "entry.S");
+static_assert(offsetof(struct trap_frame, cs) == PV_FRAME_CS, "entry.S");
+static_assert(offsetof(struct trap_frame, rflags) == PV_FRAME_RFLAGS,
+	      "entry.S");
+static_assert(offsetof(struct trap_frame, ss) == PV_FRAME_SS, "entry.S");
+static_assert(sizeof(struct trap_frame) == PV_FRAME_SIZE, "entry.S");
+/* Upcall pending and mask are read as one word. */
+static_assert(offsetof(struct vcpu_info, evtchn_upcall_pending) == 0 &&
+		      offsetof(struct vcpu_info, evtchn_upcall_mask) == 1,
+	      "entry.S");
+
+static const char *pv_probe(void)
+{
+	return NULL; /* whatever has long mode has SYSCALL */
+}
+
+static const char *pv_start(void)
+{
+	if (!pv_frames_init() || !pv_switch_init())
+		return "there is no memory to start the engine";
+	return NULL;
+}
+
+static const char *pv_cannot(uint32_t needs)
+{
+	(void)needs; /* of direct, which is made for it */
+	return NULL;
+}
+
+static void pv_hardware(struct vmmu_hw *hw)
+{
+	*hw = (struct vmmu_hw){ .host_max_leaf = 1 };
+}
+
+static bool pv_vcpu_init(struct vcpu *v)
+{
+	struct pv_domain *d = pv_domain_of(v->vm);
+	struct pv_cpu *c = vm_alloc(sizeof(*c));
+
+	if (!c)
+		return false;
+	v->engine_state = c;
+	d->cpu = c;
+	c->vcpu = v;
+	c->domain = d;
+	c->frame = (struct trap_frame *)(pv_stack_top - PV_FRAME_SIZE);
+	c->cr4 = read_cr4();
+	c->info = &d->shared->vcpu_info[v->id];
+	c->info->evtchn_upcall_mask = 1;
+	pv_time_init(c);
+	return true;
+}
+
+static void pv_vcpu_fini(struct vcpu *v)
+{
+	vm_free(v->engine_state, sizeof(struct pv_cpu));
+	v->engine_state = NULL;
+}
+
+static void pv_flush(struct vcpu *v)
+{
+	struct pv_cpu *c = v->engine_state;
+
+	if (pv_current == c)
+		write_cr3(read_cr3());
+}
+
+static void pv_use_scheme(struct vcpu *v)
+{
+	(void)v;
+}
+
+/* A guest that waits, for an event or for the host. */
+static void wait(struct pv_cpu *c)
+{
+	host_idle();
+	pv_host_events(c);
+}
+
+/* In the words that all engines have. */
+static void count_exits(struct pv_cpu *c)
+{
+	uint64_t *exits = c->vcpu->exits, hypercalls = 0, exceptions = 0;
+	const struct pv_stats *s = &c->stats;
+
+	for (unsigned i = 0; i < PV_CALLS; i++)
+		hypercalls += c->calls[i];
+	for (unsigned i = 0; i < 32; i++)
+		exceptions += s->bounced[i];
+	exits[EXIT_HYPERCALL] = hypercalls;
+	exits[EXIT_PAGE_FAULT] = s->bounced[14] + s->trapped;
+	exits[EXIT_EXCEPTION] = exceptions - s->bounced[14];
+	exits[EXIT_INTERRUPT] = s->interrupts;
+	exits[EXIT_CPUID] = s->cpuid;
+	exits[EXIT_RDMSR] = s->rdmsr;
+	exits[EXIT_WRMSR] = s->wrmsr;
+	exits[EXIT_CR] = s->cr;
+	exits[EXIT_IO] = s->io;
+	exits[EXIT_UNDEFINED] = s->other;
+}
+
+static void pv_loop(struct vm *vm)
+{
+	struct pv_cpu *c = vm->vcpu[0]->engine_state;
+
+	pv_switch_on(c);
+	while (vm->end == VM_RUNNING) {
+		if (c->blocked)
+			wait(c);
+		else
+			pv_enter();
+	}
+	pv_console_drain(c->domain);
+	pv_switch_off();
+	count_exits(c);
+	host_timer_stop();
+}
+
+static const struct engine_para para = {
+	.hides = CPUID_HIDE_PAGING | CPUID_HIDE_PSE | CPUID_HIDE_PGE |
+		 CPUID_HIDE_SMEP | CPUID_HIDE_SMAP | CPUID_HIDE_MTRR |
+		 CPUID_HIDE_X2APIC,
+	.memory = pv_domain_memory,
+	.memory_free = pv_domain_free,
+	.load = pv_build,
+	.loop = pv_loop,
+	.report = pv_report,
+};
+
+const struct engine engine_pv = {
+	.name = "pv",
+	.probe = pv_probe,
+	.start = pv_start,
+	.cannot = pv_cannot,
+	.hardware = pv_hardware,
+	.vcpu_init = pv_vcpu_init,
+	.vcpu_fini = pv_vcpu_fini,
+	.flush = pv_flush,
+	.use_scheme = pv_use_scheme,
+	.para = &para,
+};

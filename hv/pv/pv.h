@@ -1,0 +1,255 @@
+/*
+ * The engine `pv`: a guest kernel and its users in ring 3, the hypervisor in
+ * ring 0 at its place in every address space of the guest, and no hardware
+ * virtualization. The ABI is Xen's for x86-64 paravirtual guests.
+ *
+ *   entry.S     in and out           switch.c    GDT, IDT, MSRs of our own
+ *   trap.c      exceptions           bounce.c    frames on the guest's stack
+ *   call*.c     hypercalls           emulate.c   privileged instructions
+ *   domain.c    memory, start        ptwr.c      writes to leaf tables
+ *   event.c     event channels       time.c      clock and timer
+ *
+ * What a guest says is checked where it is read, and read once. Addresses of
+ * the guest are reached by pv_get and pv_put alone.
+ */
+#ifndef HV_PV_PV_H
+#define HV_PV_PV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vmmu/direct.h>
+
+#include "cpu/trap.h"
+#include "mm/layout.h"
+#include "pv/abi.h"
+#include "pv/offsets.h"
+
+struct vcpu;
+struct vm;
+struct load_request;
+struct config;
+struct fmt_sink;
+
+#define PV_RFLAGS_IF   (UINT64_C(1) << 9)
+#define PV_RFLAGS_TF   (UINT64_C(1) << 8)
+#define PV_RFLAGS_IOPL (UINT64_C(3) << 12)
+#define PV_RFLAGS_NT   (UINT64_C(1) << 14)
+#define PV_RFLAGS_RF   (UINT64_C(1) << 16)
+#define PV_RFLAGS_VM   (UINT64_C(1) << 17)
+#define PV_RFLAGS_AC   (UINT64_C(1) << 18)
+
+/* What Xen loads, and Linux adapts to: WB WT UC- UC WC WP UC UC. Its first
+ * four are those after reset, which is all that the hypervisor uses. */
+#define PV_PAT UINT64_C(0x050100070406)
+
+/* One entry of the guest's trap table. */
+struct pv_trap_entry {
+	uint64_t address; /* canonical; 0: none */
+	uint8_t dpl;
+	bool masks; /* events are held off in the handler */
+};
+
+struct pv_callback {
+	uint64_t address; /* canonical; 0: none */
+	bool masks;
+};
+
+#define PV_CALLBACKS  8
+#define PV_GDT_PAGES  FIRST_RESERVED_GDT_PAGE
+#define PV_LDT_PAGES  16
+#define PV_MMUEXT_OPS 21
+#define PV_CALL_SUBS  16
+
+struct pv_stats {
+	uint64_t multicall[PV_CALLS]; /* calls inside multicalls, by number */
+	uint64_t mmuext[PV_MMUEXT_OPS];
+	uint64_t update_va;
+	uint64_t vcpu_op[PV_CALL_SUBS], event_op[PV_CALL_SUBS];
+	uint64_t memory_op[PV_CALL_SUBS], sched_op[PV_CALL_SUBS];
+	uint64_t bounced[32]; /* exceptions to the guest's handlers */
+	uint64_t syscalls;    /* of users, to the guest's kernel */
+	uint64_t events;      /* upcalls */
+	uint64_t trapped;     /* writes to leaf tables, carried out */
+	uint64_t iret_failed;
+	uint64_t cpuid, rdmsr, wrmsr, cr, io, other; /* emulated */
+	uint64_t interrupts;
+};
+
+struct pv_cpu {
+	/* The assembly counts on these five: offsets.h. */
+	struct vcpu_info *info; /* in the guest's memory */
+	bool kernel;		/* it runs its kernel, not a user */
+	bool leave;		/* go back to the loop instead of the guest */
+	uint64_t calls[PV_CALLS];
+
+	struct trap_frame *frame;
+	struct vcpu *vcpu;
+	struct pv_domain *domain;
+	bool blocked; /* until an event is pending */
+	bool ts;      /* the guest has set CR0.TS */
+	uint64_t cr4; /* as the guest has written it */
+	uint64_t kernel_sp;
+	uint64_t gs_kernel, gs_user; /* of the mode it is not in */
+	uint64_t debug[8];
+	uint64_t timer;	  /* ns; UINT64_MAX: off */
+	hfn_t info_frame; /* held; 0: the info is in the shared page */
+	hfn_t gdt_frame[PV_GDT_PAGES], ldt_frame[PV_LDT_PAGES];
+	unsigned gdt_frames, ldt_frames;
+	uint64_t ldt_base;
+	struct pv_trap_entry trap[256];
+	struct pv_callback callback[PV_CALLBACKS];
+	uint64_t time_area; /* guest address of a copy of the time; 0: none */
+	struct pv_stats stats;
+};
+
+enum pv_port_state {
+	PV_PORT_FREE,
+	PV_PORT_CONSOLE,
+	PV_PORT_UNBOUND,
+	PV_PORT_VIRQ,
+	PV_PORT_IPI,
+};
+
+struct pv_port {
+	uint8_t state; /* enum pv_port_state */
+	uint8_t virq;
+};
+
+#define PV_PORTS     4096 /* 2-level ABI; port 0 is none */
+#define PV_PORT_NONE 0
+
+struct pv_domain {
+	struct vm *vm;
+	struct pv_cpu *cpu; /* one so far */
+	struct vmmu_direct_vm direct;
+	uint64_t *p2m;
+	uint64_t pages; /* the guest was promised */
+	uint64_t owned; /* and has */
+	struct shared_info *shared;
+	hpa_t shared_page;
+	struct xencons_interface *console; /* in the guest's memory; NULL */
+	uint32_t console_port;
+	uint32_t timer_port; /* bound to VIRQ_TIMER; 0: none */
+	uint64_t started;    /* host TSC at system time 0 */
+	uint64_t template[HV_SLOTS];
+	struct pv_port port[PV_PORTS];
+};
+
+/* The guest that this processor runs: entry.S. */
+extern struct pv_cpu *pv_current;
+extern uint64_t pv_stack_top;
+extern const uint8_t pv_stubs[];
+void pv_debug_stub(void);
+void pv_syscall(void);
+void pv_syscall32(void);
+void pv_enter(void);
+void pv_load_gdt(const void *pseudo_descriptor);
+
+/* 1. Guest memory by guest-virtual addresses, through the tables in force.
+ * None of [va, va + size) is the hypervisor's, and all of it is canonical. */
+static inline bool pv_range_ok(uint64_t va, uint64_t size)
+{
+	uint64_t last = va + size - 1;
+
+	if (last < va && size)
+		return false;
+	return last < UINT64_C(1) << 47 || va >= HV_END;
+}
+
+static inline bool pv_canonical(uint64_t va)
+{
+	return (uint64_t)((int64_t)(va << 16) >> 16) == va;
+}
+
+/* False: not there, not the guest's, or not writable. */
+uint64_t pv_copy(void *to, const void *from, uint64_t size);
+static inline bool pv_get(void *to, uint64_t va, uint64_t size)
+{
+	return pv_range_ok(va, size) &&
+	       pv_copy(to, (const void *)va, size) == 0;
+}
+
+static inline bool pv_put(uint64_t va, const void *from, uint64_t size)
+{
+	return pv_range_ok(va, size) && pv_copy((void *)va, from, size) == 0;
+}
+
+/* 2. The processor: switch.c. */
+bool pv_switch_init(void);
+void pv_switch_on(struct pv_cpu *c);
+void pv_switch_off(void);
+/* The page of GDT or LDT slot `page` is this frame, or a page of zeros. */
+bool pv_gdt_map(unsigned page, hfn_t frame);
+void pv_gdt_unmap(unsigned page);
+bool pv_ldt_map(unsigned page, hfn_t frame);
+void pv_ldt_load(unsigned entries);
+uint64_t pv_fs_base(void);
+uint64_t pv_gs_base(void);
+void pv_set_fs_base(uint64_t base);
+void pv_set_gs_base(uint64_t base);
+void pv_to_kernel(struct pv_cpu *c);
+void pv_to_user(struct pv_cpu *c);
+
+/* 3. Into the guest: bounce.c. Each replaces what the frame returns to. */
+void pv_bounce_exception(struct pv_cpu *c, unsigned vector, uint32_t error);
+void pv_bounce_soft(struct pv_cpu *c, unsigned vector);
+void pv_user_syscall(struct pv_cpu *c);
+void pv_deliver_events(struct pv_cpu *c);
+void pv_iret_failed(struct pv_cpu *c);
+
+/* 4. Out of it: trap.c, emulate.c, ptwr.c. */
+void pv_trap(struct trap_frame *f);
+bool pv_emulate_privileged(struct pv_cpu *c);
+bool pv_emulate_forced(struct pv_cpu *c);
+bool pv_trapped_write(struct pv_cpu *c, uint64_t gva);
+/* Bytes at the guest's rip, as many as can be read, up to 15. */
+unsigned pv_fetch(const struct pv_cpu *c, uint8_t bytes[15]);
+
+/* 5. Events and time: event.c, time.c, console.c. */
+long pv_event_op(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
+		 uint64_t a5, struct pv_cpu *c);
+void pv_port_raise(struct pv_domain *d, uint32_t port);
+bool pv_event_pending(const struct pv_cpu *c);
+void pv_time_init(struct pv_cpu *c);
+void pv_time_tell(struct pv_cpu *c);
+uint64_t pv_time_now(const struct pv_domain *d);
+void pv_timer_set(struct pv_cpu *c, uint64_t ns);
+void pv_timer_check(struct pv_cpu *c);
+void pv_console_init(struct pv_domain *d, void *page);
+void pv_console_drain(struct pv_domain *d);
+void pv_console_fill(struct pv_domain *d);
+void pv_console_write(uint64_t va, uint64_t size);
+
+/* What interrupts have brought: the timer, console input. */
+void pv_host_events(struct pv_cpu *c);
+/* In the middle of a long operation: the host takes its interrupts. */
+void pv_breathe(struct pv_cpu *c);
+
+/* 6. Hypercalls: call.c has the table. Arguments as in the guest's registers
+ * rdi, rsi, rdx, r10, r8; the answer is its rax. */
+typedef long pv_call(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+		     uint64_t a5, struct pv_cpu *c);
+extern pv_call *const pv_call_table[PV_CALLS];
+pv_call pv_mmu_update, pv_update_va_mapping, pv_mmuext_op, pv_memory_op;
+pv_call pv_set_gdt, pv_update_descriptor, pv_vcpu_op, pv_set_timer_op;
+pv_call pv_sched_op, pv_iret;
+long pv_set_ldt(struct pv_cpu *c, uint64_t base, uint64_t entries);
+/* The library's answer as this ABI's error. */
+long pv_errno(enum vmmu_direct_status status);
+/* Entries of tables that one operation looks at between two breaths. */
+#define PV_BUDGET 4096
+/* Entries of a batch between two breaths. */
+#define PV_CALLS_A_BREATH 256
+
+/* 7. A domain: domain.c, frames.c. */
+bool pv_frames_init(void);
+extern struct vmmu_frames pv_frames;
+const char *pv_domain_memory(struct vm *vm, const struct config *config);
+void pv_domain_free(struct vm *vm);
+struct pv_domain *pv_domain_of(const struct vm *vm);
+/* build.c: NULL, or why the guest cannot be loaded; its vCPU can run. */
+const char *pv_build(struct vm *vm, struct load_request *req);
+void pv_report(const struct vm *vm, const struct fmt_sink *sink);
+
+#endif

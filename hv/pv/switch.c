@@ -1,0 +1,288 @@
+/*
+ * The processor as paravirtual guests need it.
+ *
+ * The GDT is the guest's, up to the page that is ours: 14 pages that are
+ * frames of the guest, checked by the library, or a page of zeros, then ours
+ * with the segments that a guest may use, our own, and TSS and LDT. So the
+ * hypervisor runs on selectors of that page as long as a guest is about.
+ * Every gate leads to entry.S, which hands what is not the guest's on. IST 4
+ * is #DB's.
+ *
+ * GS and FS hold the guest's bases; with FSGSBASE the guest changes them
+ * itself, so they are read where the mode changes.
+ */
+#include "pv/pv.h"
+
+#include <assert.h>
+
+#include "cpu/cpu.h"
+#include "cpu/desc.h"
+#include "cpu/fixup.h"
+#include "cpu/stack.h"
+#include "mm/frames.h"
+#include "mm/paging.h"
+#include "vm/vm.h"
+
+#define MSR_STAR	 0xc0000081u
+#define MSR_LSTAR	 0xc0000082u
+#define MSR_CSTAR	 0xc0000083u
+#define MSR_FMASK	 0xc0000084u
+#define MSR_FS_BASE	 0xc0000100u
+#define MSR_GS_BASE	 0xc0000101u
+#define MSR_SYSENTER_CS	 0x174u
+#define EFER_SCE	 UINT64_C(1)
+#define CR4_FSGSBASE	 (UINT64_C(1) << 16)
+#define CPUID_7_FSGSBASE 1u
+#define FMASK		 0x57700u /* all but the arithmetic flags */
+#define IST_DB		 4
+
+#define GDT_AT	  HV_PV_BASE
+#define LDT_AT	  (HV_PV_BASE + UINT64_C(0x10000))
+#define GDT_LIMIT ((PV_GDT_OUR_PAGE + 1) * 4096u - 1)
+
+#define CODE_64	  UINT64_C(0x00af9b000000ffff)
+#define DATA	  UINT64_C(0x00cf93000000ffff)
+#define USER_32	  UINT64_C(0x00cffb000000ffff)
+#define USER_DATA UINT64_C(0x00cff3000000ffff)
+#define USER_64	  UINT64_C(0x00affb000000ffff)
+#define TYPE_TSS  (UINT64_C(0x89) << 40)
+#define TYPE_LDT  (UINT64_C(0x82) << 40)
+#define TSS_SIZE  104u
+
+struct gate {
+	uint16_t offset0, selector;
+	uint8_t ist, type;
+	uint16_t offset1;
+	uint32_t offset2, reserved;
+};
+
+struct pseudo_descriptor {
+	uint16_t pad[3];
+	uint16_t limit;
+	uint64_t base;
+};
+
+static struct gate idt[256];
+static uint64_t *our_page; /* of the GDT */
+static hpa_t zero_page;
+static bool has_fsgsbase;
+
+/* 1. Once, at the engine's start. */
+
+static void set_gate(unsigned vector, uint64_t entry, uint8_t ist, uint8_t dpl)
+{
+	idt[vector] = (struct gate){
+		.offset0 = (uint16_t)entry,
+		.selector = PV_OUR_CODE,
+		.ist = ist,
+		.type = (uint8_t)(0x8e | dpl << 5),
+		.offset1 = (uint16_t)(entry >> 16),
+		.offset2 = (uint32_t)(entry >> 32),
+	};
+}
+
+/* INT3, INTO and INT 0x80 are for anyone, as on a bare machine: the guest's
+ * table says what becomes of them. NMI, #DF and #MC are the host's. */
+static void fill_idt(void)
+{
+	for (unsigned i = 0; i < 256; i++)
+		set_gate(i, (uintptr_t)pv_stubs + 32 * i, 0, 0);
+	set_gate(1, (uintptr_t)pv_debug_stub, IST_DB, 0);
+	set_gate(3, (uintptr_t)pv_stubs + 32 * 3, 0, 3);
+	set_gate(4, (uintptr_t)pv_stubs + 32 * 4, 0, 3);
+	set_gate(0x80, (uintptr_t)pv_stubs + 32 * 0x80, 0, 3);
+	set_gate(TRAP_NMI, (uintptr_t)trap_stubs + 16 * TRAP_NMI, IST_NMI, 0);
+	set_gate(TRAP_DF, (uintptr_t)trap_stubs + 16 * TRAP_DF, IST_DF, 0);
+	set_gate(TRAP_MC, (uintptr_t)trap_stubs + 16 * TRAP_MC, IST_MC, 0);
+}
+
+static uint64_t *our_entry(unsigned selector)
+{
+	return &our_page[(selector - PV_GDT_OUR_PAGE * 4096u) / 8];
+}
+
+/* Of 16 bytes: SDM 3A 7.2.3. */
+static void set_system(unsigned selector, uint64_t type, uint64_t base,
+		       uint32_t limit)
+{
+	uint64_t *entry = our_entry(selector);
+
+	entry[0] = type | (limit & 0xffff) |
+		   (uint64_t)(limit >> 16 & 0xf) << 48 |
+		   (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
+	entry[1] = base >> 32;
+}
+
+static void fill_our_page(void)
+{
+	*our_entry(PV_OUR_CODE) = CODE_64;
+	*our_entry(PV_OUR_DATA) = DATA;
+	*our_entry(PV_GUEST_CS32) = USER_32;
+	*our_entry(PV_GUEST_SS) = USER_DATA;
+	*our_entry(PV_GUEST_CS) = USER_64;
+	set_system(PV_SEL_TSS, TYPE_TSS, desc_tss_base(), TSS_SIZE - 1);
+}
+
+static bool map_page(uint64_t at, hpa_t page)
+{
+	paging_unmap(mk_hva(at), VMMU_PAGE_SIZE);
+	return paging_map(mk_hva(at), VMMU_PAGE_SIZE, page);
+}
+
+bool pv_switch_init(void)
+{
+	uint64_t stack, debug_stack;
+	hpa_t page;
+
+	if (!stack_make(&stack) || !stack_make(&debug_stack) ||
+	    !frame_alloc(&page) || !frame_alloc(&zero_page))
+		return false;
+	pv_stack_top = stack;
+	desc_set_ist(IST_DB, debug_stack);
+	our_page = hpa_ptr(page);
+	fill_our_page();
+	fill_idt();
+	has_fsgsbase = cpuid(0, 0).eax >= 7 &&
+		       (cpuid(7, 0).ebx & CPUID_7_FSGSBASE);
+	for (unsigned i = 0; i < PV_GDT_PAGES; i++)
+		if (!map_page(GDT_AT + i * VMMU_PAGE_SIZE, zero_page))
+			return false;
+	for (unsigned i = 0; i < PV_LDT_PAGES; i++)
+		if (!map_page(LDT_AT + i * VMMU_PAGE_SIZE, zero_page))
+			return false;
+	return map_page(GDT_AT + PV_GDT_OUR_PAGE * VMMU_PAGE_SIZE, page);
+}
+
+/* 2. For a guest, and back. */
+
+static void load_tables(void)
+{
+	const struct pseudo_descriptor g = { .limit = GDT_LIMIT,
+					     .base = GDT_AT };
+	const struct pseudo_descriptor i = { .limit = sizeof(idt) - 1,
+					     .base = (uintptr_t)idt };
+
+	pv_load_gdt(&g.limit);
+	__asm__ volatile("lidt %0" : : "m"(i.limit) : "memory");
+	set_system(PV_SEL_TSS, TYPE_TSS, desc_tss_base(), TSS_SIZE - 1);
+	__asm__ volatile("ltr %w0" : : "r"(PV_SEL_TSS) : "memory");
+	pv_ldt_load(0);
+}
+
+static void set_rsp0(uint64_t top)
+{
+	/* At offset 4 of the TSS: SDM 3A figure 7-11. */
+	__builtin_memcpy((void *)(desc_tss_base() + 4), &top, sizeof(top));
+}
+
+void pv_switch_on(struct pv_cpu *c)
+{
+	uint64_t star = (uint64_t)PV_GUEST_CS32 << 48 | (uint64_t)PV_OUR_CODE
+								<< 32;
+
+	set_rsp0(pv_stack_top);
+	load_tables();
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
+	wrmsr(MSR_STAR, star);
+	wrmsr(MSR_LSTAR, (uintptr_t)pv_syscall);
+	wrmsr(MSR_CSTAR, (uintptr_t)pv_syscall32);
+	wrmsr(MSR_FMASK, FMASK);
+	wrmsr_safe(MSR_SYSENTER_CS, 0);
+	wrmsr(MSR_PAT, PV_PAT);
+	if (has_fsgsbase)
+		write_cr4(read_cr4() | CR4_FSGSBASE);
+	pv_current = c;
+	write_cr3(c->vcpu->mmu.root.v);
+}
+
+void pv_switch_off(void)
+{
+	paging_use();
+	__asm__ volatile("movq %0, %%dr7" : : "r"(UINT64_C(0x400)));
+	write_cr0(read_cr0() & ~CR0_TS);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
+	pv_current = NULL;
+	desc_init();
+}
+
+/* 3. Tables of the guest. */
+
+bool pv_gdt_map(unsigned page, hfn_t frame)
+{
+	return map_page(GDT_AT + page * VMMU_PAGE_SIZE, hfn_hpa(frame));
+}
+
+void pv_gdt_unmap(unsigned page)
+{
+	map_page(GDT_AT + page * VMMU_PAGE_SIZE, zero_page);
+}
+
+bool pv_ldt_map(unsigned page, hfn_t frame)
+{
+	return map_page(LDT_AT + page * VMMU_PAGE_SIZE, hfn_hpa(frame));
+}
+
+void pv_ldt_load(unsigned entries)
+{
+	uint16_t selector = 0;
+
+	if (entries) {
+		set_system(PV_SEL_LDT, TYPE_LDT, LDT_AT, entries * 8 - 1);
+		selector = PV_SEL_LDT;
+	}
+	__asm__ volatile("lldt %0" : : "r"(selector) : "memory");
+}
+
+/* 4. Bases, and the two modes of the guest. */
+
+uint64_t pv_fs_base(void)
+{
+	uint64_t base;
+
+	if (!has_fsgsbase)
+		return rdmsr(MSR_FS_BASE);
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	return base;
+}
+
+uint64_t pv_gs_base(void)
+{
+	uint64_t base;
+
+	if (!has_fsgsbase)
+		return rdmsr(MSR_GS_BASE);
+	__asm__ volatile("rdgsbase %0" : "=r"(base));
+	return base;
+}
+
+void pv_set_fs_base(uint64_t base)
+{
+	if (has_fsgsbase)
+		__asm__ volatile("wrfsbase %0" : : "r"(base));
+	else
+		wrmsr(MSR_FS_BASE, base);
+}
+
+void pv_set_gs_base(uint64_t base)
+{
+	if (has_fsgsbase)
+		__asm__ volatile("wrgsbase %0" : : "r"(base));
+	else
+		wrmsr(MSR_GS_BASE, base);
+}
+
+void pv_to_kernel(struct pv_cpu *c)
+{
+	c->gs_user = pv_gs_base();
+	pv_set_gs_base(c->gs_kernel);
+	write_cr3(c->vcpu->mmu.root.v);
+	c->kernel = true;
+}
+
+void pv_to_user(struct pv_cpu *c)
+{
+	c->gs_kernel = pv_gs_base();
+	pv_set_gs_base(c->gs_user);
+	write_cr3(vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v);
+	c->kernel = false;
+}

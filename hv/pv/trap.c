@@ -1,0 +1,124 @@
+/*
+ * Exceptions and interrupts out of ring 3.
+ *
+ * Nearly all exceptions are the guest's own and go to the handler in its trap
+ * table as they are. Looked at first:
+ *
+ *   #PF   a write of the kernel's to a leaf table that it has mapped read-only
+ *   #GP   INT n of the guest; a privileged instruction of its kernel
+ *   #UD   CPUID behind the prefix that asks for the guest's own answer
+ *   #NM   CR0.TS, which the guest set, is cleared first
+ */
+#include "pv/pv.h"
+
+#include "cpu/cpu.h"
+#include "cpu/serial.h"
+#include "cpu/timer.h"
+#include "vm/vm.h"
+
+#define VECTOR_DB 1
+#define VECTOR_UD 6
+#define VECTOR_NM 7
+#define VECTOR_GP 13
+#define VECTOR_PF 14
+#define ERROR_IDT 2u /* of #GP: the selector is an IDT entry's */
+
+void pv_host_events(struct pv_cpu *c)
+{
+	if (host_timer_fired())
+		pv_timer_check(c);
+	pv_console_fill(c->domain);
+}
+
+void pv_breathe(struct pv_cpu *c)
+{
+	host_take_interrupts();
+	pv_host_events(c);
+}
+
+/* Before all else, because it is what a guest's processes do all day. The
+ * error code says "user" for all of ring 3; the guest's kernel wants to see
+ * itself as the supervisor. */
+static inline void page_fault(struct pv_cpu *c, uint32_t error)
+{
+	uint64_t gva = read_cr2();
+
+	if (c->kernel) {
+		if ((error & (VMMU_PF_P | VMMU_PF_W | VMMU_PF_RSVD)) ==
+			    (VMMU_PF_P | VMMU_PF_W) &&
+		    pv_trapped_write(c, gva))
+			return;
+		error &= ~VMMU_PF_U;
+	}
+	c->info->arch.cr2 = gva;
+	pv_bounce_exception(c, VECTOR_PF, error);
+}
+
+/* INT n makes #GP unless the gate's DPL is 3; the guest's own table says
+ * whether it is for users too. */
+static bool software_interrupt(struct pv_cpu *c, uint32_t error)
+{
+	unsigned vector = error >> 3 & 0xff;
+	const struct pv_trap_entry *t = &c->trap[vector];
+
+	if (!(error & ERROR_IDT) || !t->address || t->dpl < (c->kernel ? 1 : 3))
+		return false;
+	c->frame->rip += 2;
+	pv_bounce_soft(c, vector);
+	return true;
+}
+
+static void protection_fault(struct pv_cpu *c, uint32_t error)
+{
+	if (error ? software_interrupt(c, error)
+		  : c->kernel && pv_emulate_privileged(c))
+		return;
+	pv_bounce_exception(c, VECTOR_GP, error);
+}
+
+static void no_device(struct pv_cpu *c)
+{
+	if (c->ts) {
+		c->ts = false;
+		write_cr0(read_cr0() & ~CR0_TS);
+	}
+	pv_bounce_exception(c, VECTOR_NM, 0);
+}
+
+static void exception(struct pv_cpu *c, unsigned vector, uint32_t error)
+{
+	switch (vector) {
+	case VECTOR_GP:
+		protection_fault(c, error);
+		return;
+	case VECTOR_UD:
+		if (!pv_emulate_forced(c))
+			pv_bounce_exception(c, VECTOR_UD, 0);
+		return;
+	case VECTOR_NM:
+		no_device(c);
+		return;
+	default:
+		pv_bounce_exception(c, vector, error);
+	}
+}
+
+void pv_trap(struct trap_frame *f)
+{
+	struct pv_cpu *c = pv_current;
+
+	if (f->vector == VECTOR_PF) {
+		page_fault(c, (uint32_t)f->error_code);
+	} else if (f->vector < 32) {
+		exception(c, (unsigned)f->vector, (uint32_t)f->error_code);
+	} else if (f->vector == 0x80) {
+		if (c->trap[0x80].address && c->trap[0x80].dpl == 3)
+			pv_bounce_soft(c, 0x80);
+		else
+			pv_bounce_exception(c, VECTOR_GP, 0x80 * 8 + ERROR_IDT);
+	} else {
+		c->stats.interrupts++;
+		trap_take(f);
+		pv_host_events(c);
+	}
+}
