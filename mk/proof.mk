@@ -27,7 +27,8 @@ FUZZ_CC      ?= clang
 FUZZ_SECONDS ?= 20
 FUZZ_SAN     := -fsanitize=fuzzer-no-link,address,undefined \
                 -fno-sanitize-recover=all
-FUZZ_BIN     := $(addprefix $(O)/test/fuzz/,fuzz_walk fuzz_calls fuzz_load)
+FUZZ_BIN     := $(addprefix $(O)/test/fuzz/,fuzz_walk fuzz_calls fuzz_load \
+                  fuzz_direct)
 FUZZ_SRC     := $(LIB_SRC) $(LAB_SRC) $(DIFF_SRC) \
                 $(wildcard hv/load/*.c) test/fuzz/fuzz.c test/fuzz/pack.c
 FUZZ_OBJ     := $(FUZZ_SRC:%.c=$(O)/fuzz/%.o)

@@ -6,7 +6,7 @@
 #ifndef TEST_UNIT_DIRECT_ATTACK_H
 #define TEST_UNIT_DIRECT_ATTACK_H
 
-#include "test/unit/direct_rig.h"
+#include "test/unit/direct_test.h"
 
 #define OK	VMMU_DIRECT_OK
 #define AGAIN	VMMU_DIRECT_AGAIN

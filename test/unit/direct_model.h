@@ -24,6 +24,7 @@ struct model {
 	unsigned ours_first, ours_count;
 
 	uint8_t level[MODEL_FRAMES]; /* as which it is walked; 0: not */
+	uint8_t done[MODEL_FRAMES];  /* 1: walked to read, 2: also to write */
 	bool writable[MODEL_FRAMES], mapped[MODEL_FRAMES];
 	const char *wrong; /* the first */
 };
@@ -75,6 +76,9 @@ static inline void model_table(struct model *m, uint64_t hfn, unsigned level,
 	model_expect(m, !m->level[i] || m->level[i] == level,
 		     "model: a table at two levels");
 	m->level[i] = (uint8_t)level;
+	if (m->done[i] >= 1 + writable)
+		return;
+	m->done[i] = (uint8_t)(1 + writable);
 	model_expect(m, !m->writable[i], "model: a table can be written");
 	for (unsigned n = 0; n < 512 && !m->wrong; n++) {
 		unsigned slot = n - m->ours_first;

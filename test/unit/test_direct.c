@@ -2,7 +2,7 @@
  * Direct paging as a guest that means no harm uses it: tables are pinned and
  * loaded, entries changed in each of the four ways, frames come and go.
  */
-#include "direct_rig.h"
+#include "direct_test.h"
 
 #define OK VMMU_DIRECT_OK
 
