@@ -266,6 +266,23 @@ static inline void play_one(struct play *p)
 
 /* 2. A whole play; NULL: nothing is wrong. */
 
+/* Tables that are no tables yet, so that trees come and go at one stroke. */
+static inline void play_plant(struct direct_rig *r, unsigned vm)
+{
+	for (unsigned l1 = 4; l1 < 8; l1++)
+		for (unsigned i = 0; i < 8; i++)
+			rig_page(r, rig_hfn(vm, l1))[i * 73] =
+				rig_to(vm, 16 + l1 + i, i & 1 ? RW : RO);
+	for (unsigned i = 0; i < 4; i++) {
+		rig_page(r, rig_hfn(vm, 8))[i * 170] = rig_to(vm, 4 + i, RW);
+		rig_page(r, rig_hfn(vm, 9))[i] = rig_to(vm, 5 + i % 2, RW);
+	}
+	rig_page(r, rig_hfn(vm, 10))[0] = rig_to(vm, 8, RW);
+	rig_page(r, rig_hfn(vm, 10))[511] = rig_to(vm, 9, RW);
+	rig_page(r, rig_hfn(vm, 11))[1] = rig_to(vm, 10, RW);
+	rig_page(r, rig_hfn(vm, 11))[300] = rig_to(vm, 1, RW);
+}
+
 static inline const char *direct_play(const uint8_t *data, size_t size)
 {
 	struct play *p = calloc(1, sizeof(*p));
@@ -274,6 +291,8 @@ static inline const char *direct_play(const uint8_t *data, size_t size)
 	p->data = data;
 	p->size = size;
 	if (rig_start(&p->rig)) {
+		play_plant(&p->rig, 0);
+		play_plant(&p->rig, 1);
 		if (size && data[0] & 1)
 			for (unsigned n = 0; n < 2; n++)
 				p->rig.vm[n].direct.table.count_limit = 9;

@@ -114,6 +114,44 @@ static void a_paused_pin_hides_that_a_table_was_linked(void **state)
 	attack_end(a);
 }
 
+/* The same where the table went with the one above it. */
+static void a_table_below_an_old_table_is_written(void **state)
+{
+	struct attack *a = attack_begin();
+
+	(void)state;
+	attack_fill(a, SPARE, 0, rig_to(0, SPARE + 1, P | W));
+	assert_int_equal(
+		rig_update(a->r, 0, rig_at(0, 1, 9), rig_to(0, SPARE, P | W)),
+		OK);
+	assert_int_equal(rig_update(a->r, 0, rig_at(0, 1, 9), 0), OK);
+	flushes(a);
+	assert_int_equal(rig_va(a->r, 0, SPARE + 1, rig_to(0, SPARE + 1, RW)),
+			 OK);
+	assert_int_equal(flushes(a), 1);
+	attack_end(a);
+}
+
+/* Taking it apart pauses, and that too uses the place. */
+static void a_paused_end_hides_that_a_table_was_linked(void **state)
+{
+	struct attack *a = attack_begin();
+	const struct vmmu_direct_update u = { .at = rig_at(0, 0, 9) };
+	uint32_t budget = 100;
+
+	(void)state;
+	assert_int_equal(rig_update(a->r, 0, u.at, rig_to(0, SPARE, P | W)),
+			 OK);
+	rig_audit(a->r);
+	assert_int_equal(vmmu_direct_update(&a->r->vm[0].cpu[0], &u, &budget),
+			 OK);
+	assert_true(rig_frame(a->r, 0, SPARE)->flags & VMMU_FRAME_PARTIAL);
+	flushes(a);
+	assert_int_equal(rig_va(a->r, 0, SPARE, rig_to(0, SPARE, RW)), OK);
+	assert_int_equal(flushes(a), 1);
+	attack_end(a);
+}
+
 static void a_root_is_reused_while_a_processor_can_still_walk_it(void **state)
 {
 	struct attack *a = attack_begin();
@@ -554,6 +592,8 @@ int main(void)
 			an_old_table_is_written_while_it_can_still_be_walked),
 		cmocka_unit_test(a_pin_hides_that_a_table_was_linked),
 		cmocka_unit_test(a_paused_pin_hides_that_a_table_was_linked),
+		cmocka_unit_test(a_table_below_an_old_table_is_written),
+		cmocka_unit_test(a_paused_end_hides_that_a_table_was_linked),
 		cmocka_unit_test(
 			a_root_is_reused_while_a_processor_can_still_walk_it),
 		cmocka_unit_test(a_released_page_is_still_in_a_tlb),
