@@ -5,6 +5,8 @@ demo: ## install, build, boot a stock kernel under each scheme, compare
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory all $(KERNEL)
 	@tools/demo.sh $(O) $(KERNEL) $(SCHEMES)
+	@command -v bochs >/dev/null || exit 0; \
+	 echo; MACHINE=bochs tools/demo.sh $(O) $(KERNEL) $(SCHEMES)
 .PHONY: demo
 
 bench-guest: all $(KERNEL) ## what virtualization costs a guest

@@ -4,7 +4,7 @@
 # lines, as JSON). Shows what it is at when standard error is a terminal.
 # Usage: boot-scheme.sh SCHEME DIR BUILD KERNEL
 # The environment's TIMEOUT (seconds) bounds it; ROOTS is how many roots shadow
-# keeps.
+# keeps; MACHINE is what executes, as vmmu run takes it.
 set -uo pipefail
 
 scheme=$1 dir=$2 build=$3 kernel=$4
@@ -22,9 +22,10 @@ console=ttyS0
 [ "$scheme" != direct ] || console=hvc0
 
 progress "$scheme: booting"
-"$build/vmmu" run --mmu "$scheme" --icount --kernel "$kernel" \
+"$build/vmmu" run --machine "${MACHINE:-tcg}" --mmu "$scheme" --icount \
+	--kernel "$kernel" \
 	--initrd "$build/guest/initrd.cpio.gz" \
-	--append "console=$console ${APPEND-quiet}" --timeout "${TIMEOUT:-180}" \
+	--append "console=$console ${APPEND-quiet}" --timeout "${TIMEOUT:-300}" \
 	${ROOTS:+--roots "$ROOTS"} \
 	--stats "$out.json" --log "$out.log" </dev/null 2>"$out.errors" |
 	tr -d '\r' | tee "$out.console" | sed -un 's/^@vmmu //p' |

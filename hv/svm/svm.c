@@ -33,7 +33,7 @@ static const char *svm_probe(void)
 
 	if (cpuid(0x80000000, 0).eax < 0x8000000a ||
 	    !(cpuid(0x80000001, 0).ecx & (1u << 2)))
-		return "the processor has no AMD SVM";
+		return engine_no_hardware;
 	if (rdmsr(MSR_VM_CR) & VM_CR_DIS)
 		return "the firmware has disabled AMD SVM";
 	svm_features_read(&f);

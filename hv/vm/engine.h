@@ -183,7 +183,8 @@ struct engine_para {
 
 struct engine {
 	const char *name;
-	/* NULL when this machine can run it, else why not: a sentence. */
+	/* NULL when this machine can run it, else why not: a sentence, which
+	 * is engine_no_hardware when it simply lacks the extension. */
 	const char *(*probe)(void);
 	/* Turns it on for this physical processor. NULL, or why not. */
 	const char *(*start)(void);
@@ -232,6 +233,7 @@ struct engine {
 	const struct engine_para *para;
 };
 
+extern const char engine_no_hardware[];
 extern const struct engine engine_svm;
 extern const struct engine engine_vmx;
 extern const struct engine engine_pv;

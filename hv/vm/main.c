@@ -67,17 +67,27 @@ static bool is_for(const struct engine *engine,
 	return (engine->para != NULL) == (scheme == &vmmu_direct);
 }
 
-/* The first engine for such guests that this machine can run; NULL and why the
- * last cannot. */
+const char engine_no_hardware[] =
+	"this processor has neither AMD SVM nor Intel VMX, which mmu=nested, "
+	"vtlb and shadow need; mmu=direct, for a paravirtual Linux, does not";
+
+/* The first engine for such guests that this machine can run; NULL and why
+ * not: an extension that is there and cannot be used says more than one that
+ * is not. */
 static const struct engine *find_engine(const struct vmmu_scheme *scheme,
 					const char **why)
 {
+	*why = engine_no_hardware;
 	for (size_t i = 0; i < COUNT(engines); i++) {
+		const char *wrong;
+
 		if (!is_for(engines[i], scheme))
 			continue;
-		*why = engines[i]->probe();
-		if (!*why)
+		wrong = engines[i]->probe();
+		if (!wrong)
 			return engines[i];
+		if (wrong != engine_no_hardware)
+			*why = wrong;
 	}
 	return NULL;
 }

@@ -46,7 +46,7 @@ static const char *vmx_probe(void)
 	uint64_t features;
 
 	if (!(cpuid(1, 0).ecx & CPUID_1_VMX))
-		return "the processor has no Intel VMX";
+		return engine_no_hardware;
 	features = rdmsr(MSR_FEATURES);
 	if ((features & FEATURES_LOCK) && !(features & FEATURES_VMX))
 		return "the firmware has disabled Intel VMX";

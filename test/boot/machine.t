@@ -50,6 +50,13 @@ says $crashed "panic: #PF page fault, error code 0x2" \
 machine "crash=stack" crash=stack -m 64M -cpu max
 says $crashed "panic: #DF" "guard page" "times more" " by .* main_on_stack\+0x"
 
+# A guest is refused, and what would work is named.
+cp "$BUILD/guest/hello.elf" "$scratch/hello"
+machine "neither SVM nor VMX" "mmu=nested memory=33554432" -m 128M \
+	-cpu max,-svm -initrd "$scratch/hello"
+says 1 "has neither AMD SVM nor Intel VMX, which mmu=nested, vtlb and shadow" \
+	"mmu=direct, for a paravirtual Linux, does not" '"how":"refused"'
+
 machine "no long mode" "" -m 64M -cpu qemu32
 says $crashed "no long mode"
 machine "no NX" "" -m 64M -cpu qemu64,-nx
