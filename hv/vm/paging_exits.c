@@ -17,6 +17,7 @@
 #define VECTOR_GP 13
 #define CR0_TS	  (UINT64_C(1) << 3)
 #define RFLAGS_AC (UINT64_C(1) << 18)
+#define PDPTE_A	  (UINT64_C(1) << 5)
 
 /* Page faults. */
 
@@ -65,7 +66,9 @@ static struct cr_state state_of(struct vcpu *v)
 	};
 }
 
-/* SDM 3A 4.4.1: loaded with CR3, and refused when a reserved bit is set. */
+/* SDM 3A 4.4.1: loaded with CR3, and refused when a reserved bit is set. QEMU
+ * 7.2's emulation of nested paging sets one of them, A: the guest that has run
+ * so finds it in its PDPTEs and has not put it there. */
 static bool load_pdptes(struct vcpu *v, struct vmmu_regs *r)
 {
 	uint64_t pdpte[4];
@@ -76,6 +79,8 @@ static bool load_pdptes(struct vcpu *v, struct vmmu_regs *r)
 	if (vmmu_gmem_read(&v->mmu.mem, at, pdpte, sizeof(pdpte)) !=
 	    VMMU_GMEM_OK)
 		return false;
+	for (unsigned i = 0; i < 4 && v->vm->pdptes_walked; i++)
+		pdpte[i] &= ~PDPTE_A;
 	if (!vmmu_pdptes_valid(&v->features, pdpte))
 		return false;
 	for (unsigned i = 0; i < 4; i++)

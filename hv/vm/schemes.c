@@ -23,6 +23,7 @@ void vcpu_set_features(struct vcpu *v)
 	v->features.pdptes_in_memory =
 		v->vm->engine->walks_pdptes &&
 		(v->mmu.scheme->needs & VMMU_NEEDS_SECOND);
+	v->vm->pdptes_walked |= v->features.pdptes_in_memory;
 }
 
 /* Without memory for its first table the vCPU stays where it is. */

@@ -102,6 +102,7 @@ struct vm {
 	uint64_t switch_ticks; /* guest TSC; 0: they stay */
 	uint64_t switch_at;    /* guest TSC; UINT64_MAX: never */
 	uint64_t switches;
+	bool pdptes_walked; /* hardware has walked them, where they lie */
 	enum vm_end end;
 	uint32_t end_code;
 	char sentence[160];
