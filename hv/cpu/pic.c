@@ -12,6 +12,7 @@
 #define ICW1_INIT    0x11 /* edge, cascade, ICW4 follows */
 #define ICW4_8086    0x01
 #define CASCADE_LINE 2
+#define COM2_LINE    3
 #define COM1_LINE    4
 #define OCW2_EOI     0x20
 
@@ -25,7 +26,7 @@ void host_pic_init(void)
 	outb(PIC2 + 1, CASCADE_LINE);
 	outb(PIC1 + 1, ICW4_8086);
 	outb(PIC2 + 1, ICW4_8086);
-	outb(PIC1 + 1, (uint8_t) ~(1 << COM1_LINE));
+	outb(PIC1 + 1, (uint8_t) ~(1 << COM1_LINE | 1 << COM2_LINE));
 	outb(PIC2 + 1, 0xff);
 }
 

@@ -33,19 +33,16 @@ enum {
 
 struct uart {
 	uint16_t port;
-	uint8_t burst; /* bytes that fit when the transmitter is empty */
-	uint8_t room;  /* of those, not yet used */
+	uint8_t burst;		  /* bytes that fit in an empty transmitter */
+	uint8_t room;		  /* of those, not yet used */
+	uint32_t in, out;	  /* of the ring */
+	uint8_t ring[RING_BYTES]; /* what was received */
 };
 
 static struct uart com1 = { .port = 0x3f8 };
 static struct uart com2 = { .port = 0x2f8 };
 
-static struct {
-	uint8_t byte[RING_BYTES];
-	uint32_t in, out;
-} ring;
-
-static void uart_init(struct uart *u, uint8_t ier)
+static void uart_init(struct uart *u)
 {
 	outb((uint16_t)(u->port + IER), 0);
 	outb((uint16_t)(u->port + LCR), LCR_DLAB);
@@ -54,7 +51,7 @@ static void uart_init(struct uart *u, uint8_t ier)
 	outb((uint16_t)(u->port + LCR), LCR_8N1);
 	outb((uint16_t)(u->port + IIR_FCR), FCR_ON_CLEARED);
 	outb((uint16_t)(u->port + MCR), MCR_DTR_RTS | MCR_OUT2);
-	outb((uint16_t)(u->port + IER), ier);
+	outb((uint16_t)(u->port + IER), IER_RECEIVED);
 	u->burst = 1;
 	if ((inb((uint16_t)(u->port + IIR_FCR)) & IIR_FIFOS_ON) == IIR_FIFOS_ON)
 		u->burst = FIFO_BYTES;
@@ -86,8 +83,8 @@ static void uart_write(struct uart *u, uint8_t byte)
 
 void serial_init(void)
 {
-	uart_init(&com1, IER_RECEIVED);
-	uart_init(&com2, 0);
+	uart_init(&com1);
+	uart_init(&com2);
 }
 
 void host_console_write(uint8_t byte)
@@ -103,31 +100,51 @@ void report_write(const char *text, size_t n)
 		uart_write(&com2, (uint8_t)text[i]);
 }
 
-int host_console_read(void)
+static int uart_read(struct uart *u)
 {
 	uint8_t byte;
 
-	if (ring.out == ring.in)
+	if (u->out == u->in)
 		return -1;
-	byte = ring.byte[ring.out % RING_BYTES];
-	ring.out++;
+	byte = u->ring[u->out % RING_BYTES];
+	u->out++;
 	return byte;
 }
 
+int host_console_read(void)
+{
+	return uart_read(&com1);
+}
+
+int report_read(void)
+{
+	return uart_read(&com2);
+}
+
 /* Bounded by the FIFO and a margin: a stuck line status must not hold us. */
-void serial_take_input(void)
+static void uart_take(struct uart *u)
 {
 	int i;
 	uint8_t status, byte;
 
 	for (i = 0; i < 4 * FIFO_BYTES; i++) {
-		status = inb((uint16_t)(com1.port + LSR));
+		status = inb((uint16_t)(u->port + LSR));
 		if (!(status & LSR_DATA) || status == 0xff)
 			return;
-		byte = inb((uint16_t)(com1.port + DATA));
-		if (ring.in - ring.out == RING_BYTES)
+		byte = inb((uint16_t)(u->port + DATA));
+		if (u->in - u->out == RING_BYTES)
 			continue;
-		ring.byte[ring.in % RING_BYTES] = byte;
-		ring.in++;
+		u->ring[u->in % RING_BYTES] = byte;
+		u->in++;
 	}
+}
+
+void serial_take_console(void)
+{
+	uart_take(&com1);
+}
+
+void serial_take_report(void)
+{
+	uart_take(&com2);
 }

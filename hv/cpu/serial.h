@@ -1,6 +1,6 @@
 /*
- * Two 16550 UARTs (115200 8N1): COM1 is the guest's console in both
- * directions, COM2 the report channel, written only.
+ * Two 16550 UARTs (115200 8N1): COM1 is the guest's console, COM2 the report
+ * channel, on which the monitor's commands come in.
  */
 #ifndef HV_CPU_SERIAL_H
 #define HV_CPU_SERIAL_H
@@ -21,7 +21,11 @@ int host_console_read(void);
 /* Writes to COM2 as it is. */
 void report_write(const char *text, size_t n);
 
-/* The COM1 interrupt: drains the receiver into the ring. */
-void serial_take_input(void);
+/* The next byte that came in on COM2, or -1, as above. */
+int report_read(void);
+
+/* The interrupts of COM1 and COM2: drain the receiver into its ring. */
+void serial_take_console(void);
+void serial_take_report(void);
 
 #endif

@@ -102,7 +102,10 @@ void trap_take(struct trap_frame *f)
 		timer_take();
 		apic_eoi();
 	} else if (f->vector == VECTOR_COM1) {
-		serial_take_input();
+		serial_take_console();
+		host_pic_eoi();
+	} else if (f->vector == VECTOR_COM2) {
+		serial_take_report();
 		host_pic_eoi();
 	}
 	/* All else is spurious, from PIC or APIC: it wants no EOI. */

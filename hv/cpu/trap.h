@@ -20,6 +20,7 @@ struct trap_frame {
 
 /* Interrupt vectors. The PIC's sixteen come first. */
 #define VECTOR_PIC	0x20
+#define VECTOR_COM2	(VECTOR_PIC + 3)
 #define VECTOR_COM1	(VECTOR_PIC + 4)
 #define VECTOR_TIMER	0x30
 #define VECTOR_SPURIOUS 0xff

@@ -2,7 +2,7 @@
  * The loop of a VM: what is due goes in, the guest runs, what it did comes
  * out.
  *
- *   1. the host's interrupts: the alarm, console input
+ *   1. the host's interrupts: the alarm, input of console and monitor
  *   2. an interrupt for the guest, or a window for it
  *   3. a guest that waits in HLT
  *   4. the loop
@@ -40,6 +40,7 @@ static void host_events(struct vm *vm)
 		vm->timer_armed = UINT64_MAX;
 	}
 	vm_pump_console(vm);
+	monitor_poll(vm);
 }
 
 /* A deadline so far away that the host's clock has no number for it never

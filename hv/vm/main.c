@@ -12,31 +12,8 @@
 
 static const struct engine *const engines[] = { &engine_svm, &engine_vmx,
 						&engine_pv };
-static const struct vmmu_scheme *const schemes[] = {
-	&vmmu_nested,
-	&vmmu_vtlb,
-	&vmmu_shadow,
-	&vmmu_direct,
-};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static bool equal(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
-}
-
-static const struct vmmu_scheme *find_scheme(const char *name)
-{
-	for (size_t i = 0; i < COUNT(schemes); i++)
-		if (equal(schemes[i]->name, name))
-			return schemes[i];
-	return NULL;
-}
 
 /* The names between the commas. False: one is not a scheme's. */
 static bool take_schemes(struct vm *vm, const char *list)
@@ -53,9 +30,9 @@ static bool take_schemes(struct vm *vm, const char *list)
 		}
 		name[n] = 0;
 		n = 0;
-		if (vm->scheme_count == VM_SCHEMES || !find_scheme(name))
+		if (vm->scheme_count == VM_SCHEMES || !vm_find_scheme(name))
 			return false;
-		vm->scheme[vm->scheme_count++] = find_scheme(name);
+		vm->scheme[vm->scheme_count++] = vm_find_scheme(name);
 		if (!*list)
 			return true;
 	}

@@ -9,6 +9,30 @@
  */
 #include "vm/vm.h"
 
+static const struct vmmu_scheme *const schemes[] = {
+	&vmmu_nested,
+	&vmmu_vtlb,
+	&vmmu_shadow,
+	&vmmu_direct,
+};
+
+static bool equal(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+const struct vmmu_scheme *vm_find_scheme(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (equal(schemes[i]->name, name))
+			return schemes[i];
+	return NULL;
+}
+
 bool vm_needs(const struct vm *vm, uint32_t need)
 {
 	for (unsigned i = 0; i < vm->scheme_count; i++)
@@ -52,4 +76,26 @@ void vm_switch_schemes(struct vm *vm, uint64_t now)
 	for (unsigned i = 0; i < vm->cpus; i++)
 		if (move(vm->vcpu[i], next))
 			vm->switches++;
+}
+
+/* PCID is the one thing of paging that a scheme of software has not, and that
+ * a guest may be using that was started under nested alone. */
+const char *vm_use_scheme(struct vm *vm, const struct vmmu_scheme *scheme)
+{
+	const struct vmmu_scheme *before = vm->vcpu[0]->mmu.scheme;
+	unsigned i;
+
+	if (scheme->needs & VMMU_NEEDS_CR_MODE &&
+	    vm->cpuid.cr4 & VMMU_CR4_PCIDE)
+		return "the guest was offered PCID: name the scheme in --mmu "
+		       "beside nested";
+	for (i = 0; i < vm->cpus; i++)
+		if (!move(vm->vcpu[i], scheme))
+			break;
+	vm->switches += i == vm->cpus && scheme != before;
+	if (i == vm->cpus)
+		return NULL;
+	while (i--)
+		move(vm->vcpu[i], before);
+	return "there is no memory for its tables";
 }

@@ -16,6 +16,7 @@
 #include "vm/config.h"
 #include "vm/cpuid.h"
 #include "vm/engine.h"
+#include "vm/monitor.h"
 #include "vm/msr.h"
 
 #define VM_SLOTS_MAX 32
@@ -90,9 +91,10 @@ struct vm {
 	struct cpuid_table cpuid;
 	struct vcpu *vcpu[BOARD_CPUS_MAX];
 	unsigned cpus;
-	uint64_t tsc_offset;	/* guest TSC = host TSC + this */
-	uint64_t timer_armed;	/* guest TSC at which the host's timer is set */
-	int console_byte;	/* read, not yet in the UART; -1: none */
+	uint64_t tsc_offset;  /* guest TSC = host TSC + this */
+	uint64_t timer_armed; /* guest TSC at which the host's timer is set */
+	int console_byte;     /* read, not yet in the UART; -1: none */
+	struct monitor monitor;
 	uint64_t memory;	/* bytes the guest was promised */
 	uint64_t frames_before; /* in use before the VM was made */
 	hva_t hva;		/* of gpa 0 */
@@ -141,6 +143,10 @@ void vm_report(struct vm *vm);
 
 /* schemes.c: the vCPU's paging features under the scheme that it has. */
 void vcpu_set_features(struct vcpu *v);
+/* NULL: there is none of that name. */
+const struct vmmu_scheme *vm_find_scheme(const char *name);
+/* Moves all vCPUs to this scheme, at an exit. NULL, or a sentence why not. */
+const char *vm_use_scheme(struct vm *vm, const struct vmmu_scheme *scheme);
 /* The next scheme's turn, if it has come: for each vCPU, at an exit. */
 void vm_switch_schemes(struct vm *vm, uint64_t now);
 /* Any of the VM's schemes needs this of the engine. */

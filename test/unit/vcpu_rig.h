@@ -60,6 +60,9 @@ struct rig {
 	unsigned runs;
 	bool timer_fired;
 	const char *typed; /* console input to come */
+	const char *asked; /* the monitor's input to come */
+	char answer[1 << 20];
+	size_t answer_size;
 	char printed[64];
 	unsigned printed_count;
 	uint64_t now;
@@ -213,6 +216,19 @@ uint64_t space_given(void)
 int host_console_read(void)
 {
 	return rig.typed && *rig.typed ? (uint8_t)*rig.typed++ : -1;
+}
+
+int report_read(void)
+{
+	return rig.asked && *rig.asked ? (uint8_t)*rig.asked++ : -1;
+}
+
+void report_write(const char *text, size_t n)
+{
+	assert_true(rig.answer_size + n < sizeof(rig.answer));
+	memcpy(rig.answer + rig.answer_size, text, n);
+	rig.answer_size += n;
+	rig.answer[rig.answer_size] = 0;
 }
 
 bool host_timer_fired(void)
