@@ -16,6 +16,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "monitor.h"
+
 /* Process-wide as the terminal is; a signal handler needs to reach it. */
 static struct termios before;
 static volatile sig_atomic_t is_raw;
@@ -44,7 +46,7 @@ static void guard_crashes(void)
 		signal(crashes[i], restore_and_die);
 }
 
-bool console_raw(void)
+bool console_raw(const char *hint)
 {
 	static bool guarded;
 	struct termios raw;
@@ -57,13 +59,28 @@ bool console_raw(void)
 		guarded = true;
 		guard_crashes();
 		atexit(console_restore);
-		fprintf(stderr, "vmmu: Ctrl-] ends the guest\n");
+		fprintf(stderr, "vmmu: %s\n", hint);
 	}
 	raw = before;
 	cfmakeraw(&raw);
 	is_raw = 1;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw);
 	return true;
+}
+
+/* What was typed ahead stays. */
+void console_lines(bool wanted)
+{
+	struct termios t = before;
+
+	if (wanted) {
+		t.c_lflag |= ICANON | ECHO;
+		t.c_lflag &= ~(tcflag_t)ISIG; /* Ctrl-C is no end */
+		t.c_cc[VEOL] = MONITOR_KEY;
+	} else {
+		cfmakeraw(&t);
+	}
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &t);
 }
 
 size_t console_before_escape(const char *data, size_t size)

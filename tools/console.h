@@ -11,10 +11,16 @@
 #define CONSOLE_ESCAPE 0x1d
 
 /*
- * When standard input is a terminal: says how to leave, and sends every key
- * through as it is, until console_restore. Returns true when it is one.
+ * When standard input is a terminal: says `hint`, how to leave, and sends every
+ * key through as it is, until console_restore. Returns true when it is one.
  */
-bool console_raw(void);
+bool console_raw(const char *hint);
+
+/*
+ * While it is raw: true lets the terminal edit lines again, for the monitor,
+ * and ends them at MONITOR_KEY too; false makes it raw.
+ */
+void console_lines(bool wanted);
 
 /* Gives the terminal back as it was; also done at exit. May be repeated. */
 void console_restore(void);

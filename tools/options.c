@@ -31,6 +31,7 @@ enum option_key {
 	KEY_SWITCH,
 	KEY_ROOTS,
 	KEY_TABLE_MEMORY,
+	KEY_MONITOR,
 };
 
 static const struct argp_option option_list[] = {
@@ -72,6 +73,10 @@ static const struct argp_option option_list[] = {
 	{ "stats", KEY_STATS, "FILE", 0,
 	  "Write the statistics, a JSON object, to FILE", 3 },
 	{ "log", KEY_LOG, "FILE", 0, "Write the hypervisor's log to FILE", 3 },
+	{ "monitor", KEY_MONITOR, "FILE", 0,
+	  "Carry out the monitor commands in FILE, which may be a pipe; their "
+	  "answers go to standard error",
+	  3 },
 	{ "hypervisor", KEY_HYPERVISOR, "FILE", 0,
 	  "The hypervisor's image (default: the one of this installation)", 4 },
 	{ "qemu", KEY_QEMU, "PROGRAM", 0, "QEMU (default qemu-system-x86_64)",
@@ -84,7 +89,8 @@ static const struct argp_option option_list[] = {
 
 static const char doc[] =
 	"Boots a guest and joins its console to the terminal.\v"
-	"Ctrl-] ends the guest when the console is a terminal.\n\n"
+	"When the console is a terminal, Ctrl-] ends the guest, and Ctrl-\\ "
+	"opens the monitor: help lists its commands, cont goes back.\n\n"
 	"Exits 0 when the guest powered off, with the odd status "
 	"(value << 1) | 1 when it wrote value to the exit port 0xf4, and "
 	"otherwise with an even status and one sentence: 2 wrong option, "
@@ -94,6 +100,11 @@ static const char doc[] =
 bool options_bare(const struct options *options)
 {
 	return strcmp(options->mmu, "none") == 0;
+}
+
+bool options_listens(const struct options *options)
+{
+	return !options_bare(options) && !options->bochs;
 }
 
 static int unit_shift(char unit)
@@ -238,6 +249,7 @@ static bool take_text(struct options *options, int key, const char *text)
 			     : key == KEY_APPEND     ? &options->append
 			     : key == KEY_STATS	     ? &options->stats
 			     : key == KEY_LOG	     ? &options->log
+			     : key == KEY_MONITOR    ? &options->monitor
 			     : key == KEY_QEMU	     ? &options->qemu
 			     : key == KEY_HYPERVISOR ? &options->hypervisor
 						     : NULL;
@@ -297,7 +309,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 			    "'%s' is not an option of vmmu run", arg);
 		return EINVAL;
 	}
-	if (key < KEY_MMU || key > KEY_TABLE_MEMORY)
+	if (key < KEY_MMU || key > KEY_MONITOR)
 		return ARGP_ERR_UNKNOWN;
 	if (key == KEY_ICOUNT) {
 		parse->options->icount = true;
@@ -326,6 +338,11 @@ static int check_together(const struct options *options, struct outcome *out)
 		return outcome_set(out, OUTCOME_USAGE,
 				   "--icount needs --machine tcg or bochs: KVM "
 				   "does not count instructions");
+	if (options->monitor && !options_listens(options))
+		return outcome_set(
+			out, OUTCOME_USAGE,
+			"--monitor needs the hypervisor, on --machine "
+			"tcg or kvm");
 	return OUTCOME_GOOD;
 }
 

@@ -21,6 +21,7 @@ struct options {
 	const char *qemu;	/* program name or path */
 	const char *stats;	/* file name or NULL */
 	const char *log;	/* file name or NULL */
+	const char *monitor;	/* file name of commands or NULL */
 	const char *set[OPTIONS_SET_MAX]; /* KEY=VALUE for the hypervisor */
 	unsigned int set_count;
 	uint64_t memory; /* bytes */
@@ -39,6 +40,9 @@ bool options_bare(const struct options *options);
 
 /* True when the guest is a paravirtual one. */
 bool options_para(const struct options *options);
+
+/* True when there is a monitor: Bochs's second serial port is written only. */
+bool options_listens(const struct options *options);
 
 /*
  * Reads a count of bytes: digits and one of K, M, G, T. 0, or what is wrong

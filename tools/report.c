@@ -31,8 +31,11 @@ static json_t *parse(const char *line)
 static void take_line(const char *line, void *cookie)
 {
 	struct report *report = cookie;
-	json_t *end = parse(line);
+	json_t *end;
 
+	if (report->take && report->take(report->cookie, line))
+		return;
+	end = parse(line);
 	if (end) {
 		json_decref(report->end);
 		report->end = end;

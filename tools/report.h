@@ -5,6 +5,7 @@
 #define TOOLS_REPORT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "lines.h"
@@ -15,7 +16,10 @@
 /* The hypervisor's channel: its log, and its report at the end. */
 struct report {
 	struct lines lines;
-	FILE *log;   /* a copy of every log line, or NULL */
+	FILE *log; /* a copy of every log line, or NULL */
+	/* Sees every line before; true: it was no part of the log. */
+	bool (*take)(void *cookie, const char *line);
+	void *cookie;
 	json_t *end; /* the report; NULL until it has come */
 	unsigned int last_count;
 	char last[REPORT_LAST][256]; /* the last log lines, as a ring */

@@ -5,6 +5,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -113,6 +114,25 @@ static int open_log(struct session *session, struct outcome *out)
 			   path, strerror(errno));
 }
 
+/* A pipe is opened for writing too: it has no end then, and whoever writes may
+ * come and go. */
+static int open_commands(struct session *session, struct outcome *out)
+{
+	const char *path = session->options->monitor;
+	struct stat st;
+	int flags = O_RDONLY;
+
+	if (!path)
+		return OUTCOME_GOOD;
+	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
+		flags = O_RDWR;
+	session->commands = open(path, flags | O_NONBLOCK | O_CLOEXEC);
+	if (session->commands >= 0)
+		return OUTCOME_GOOD;
+	return outcome_set(out, OUTCOME_START, "%s: cannot be read: %s", path,
+			   strerror(errno));
+}
+
 /* What must be there before a machine can start. */
 static int prepare(struct session *session, struct outcome *out)
 {
@@ -123,7 +143,7 @@ static int prepare(struct session *session, struct outcome *out)
 		return out->status;
 	if (open_files(session, out) ||
 	    host_check_memory(qemu_memory(&session->qemu, options), out) ||
-	    open_log(session, out))
+	    open_log(session, out) || open_commands(session, out))
 		return out->status;
 	if (options->kvm && host_probe_kvm(out))
 		return out->status;
@@ -290,6 +310,7 @@ int run_command(int argc, char **argv, struct outcome *out)
 	session->qemu.kernel = -1;
 	session->qemu.initrd = -1;
 	session->bochs.terminal = -1;
+	session->commands = -1;
 	if (!options_parse(argc, argv, &options, out) &&
 	    !prepare(session, out) && !start(session, out)) {
 		session_run(session, out);

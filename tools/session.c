@@ -3,6 +3,7 @@
  * terminal.
  *
  *   stdin ---- in ---> console socket ---- out ---> stdout
+ *   stdin, while the monitor is open, and --monitor's file ---> monitor.c
  *   report, control, errors ---> their parsers
  *   signalfd ---> the end, or a stop with the terminal given back
  *
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include "console.h"
+#include "file.h"
 
 struct relay {
 	size_t size;
@@ -31,7 +33,7 @@ struct relay {
 	char data[4096]; /* a pipe that polls writable takes this much */
 };
 
-enum { IN, OUT, CONSOLE, REPORT, CONTROL, ERRORS, SIGNALS, FD_COUNT };
+enum { IN, OUT, CONSOLE, REPORT, CONTROL, ERRORS, SIGNALS, COMMANDS, FD_COUNT };
 
 struct loop {
 	struct session *session;
@@ -44,6 +46,8 @@ struct loop {
 	int signals;
 	int input;  /* standard input; -1 after its end */
 	bool raw;   /* the terminal is in raw mode */
+	bool open;  /* it has the monitor, and edits lines, in place of that */
+	bool asked; /* the monitor's prompt is shown */
 	bool alive; /* QEMU is */
 	bool ended; /* we have ended it */
 };
@@ -95,22 +99,116 @@ static void close_channel(int *fd)
 	*fd = -1;
 }
 
+/* The monitor has the terminal, or the guest has. */
+static void give_terminal(struct loop *loop, bool to_monitor)
+{
+	loop->open = to_monitor;
+	loop->asked = false;
+	loop->session->monitor.newline = loop->raw && !to_monitor ? "\r\n"
+								  : "\n";
+	if (loop->raw)
+		console_lines(to_monitor);
+}
+
+static void read_commands(struct loop *loop, int *fd)
+{
+	struct monitor *m = &loop->session->monitor;
+	char data[sizeof(m->input)];
+	ssize_t n = read(*fd, data, monitor_room(m));
+
+	if (n > 0)
+		monitor_input(m, data, (size_t)n);
+	else if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	else if (loop->open && fd == &loop->input)
+		give_terminal(loop, false); /* Ctrl-D */
+	else
+		*fd = -1;
+	loop->asked = false;
+}
+
+/* A key that is ours ends what goes to the guest. */
 static void read_input(struct loop *loop)
 {
+	struct monitor *m = &loop->session->monitor;
 	struct relay *in = &loop->in;
-	size_t keep;
+	size_t keep, size;
+	char *key;
 
 	if (!relay_read(in, loop->input))
 		loop->input = -1;
 	if (!loop->raw)
 		return;
-	keep = console_before_escape(in->data, in->size);
-	if (keep == in->size)
+	size = in->size;
+	keep = console_before_escape(in->data, size);
+	key = options_listens(loop->session->options)
+		      ? memchr(in->data, MONITOR_KEY, keep)
+		      : NULL;
+	if (key) {
+		in->size = (size_t)(key - in->data);
+		monitor_input(m, key + 1, size - in->size - 1);
+		give_terminal(loop, true);
+	} else if (keep < size) {
+		in->size = keep;
+		outcome_set(loop->out, OUTCOME_ESCAPE,
+			    "the escape key ended the guest");
+		end_machine(loop);
+	}
+}
+
+static void send_command(struct loop *loop)
+{
+	struct session *session = loop->session;
+
+	if (session->qemu.report.ours < 0)
 		return;
-	in->size = keep;
-	outcome_set(loop->out, OUTCOME_ESCAPE,
-		    "the escape key ended the guest");
-	end_machine(loop);
+	file_write_all(session->qemu.report.ours, session->monitor.line,
+		       strlen(session->monitor.line));
+	file_write_all(session->qemu.report.ours, "\n", 1);
+}
+
+static void pass_key(struct relay *in)
+{
+	if (relay_empty(in))
+		in->size = in->done = 0;
+	if (in->size < sizeof(in->data))
+		in->data[in->size++] = MONITOR_KEY;
+}
+
+static void prompt(struct loop *loop)
+{
+	if (!loop->open || loop->asked ||
+	    loop->session->monitor.state != MONITOR_READY)
+		return;
+	fprintf(stderr, "(vmmu) ");
+	loop->asked = true;
+}
+
+/* False when there is nothing to do now. */
+static bool step_monitor(struct loop *loop)
+{
+	switch (monitor_step(&loop->session->monitor, now_ms())) {
+	case MONITOR_NOTHING:
+		prompt(loop);
+		return false;
+	case MONITOR_SEND:
+		send_command(loop);
+		break;
+	case MONITOR_PASS:
+		pass_key(&loop->in);
+		give_terminal(loop, false);
+		break;
+	case MONITOR_CONT:
+		give_terminal(loop, false);
+		break;
+	case MONITOR_QUIT:
+		outcome_set(loop->out, OUTCOME_ESCAPE,
+			    "the monitor ended the guest");
+		end_machine(loop);
+		break;
+	}
+	loop->asked = false;
+	return !loop->ended;
 }
 
 /* Keeps QEMU's first complaint: what follows it is a consequence. */
@@ -160,7 +258,8 @@ static void stop_for_a_while(struct loop *loop)
 {
 	console_restore();
 	raise(SIGSTOP);
-	loop->raw = loop->raw && console_raw();
+	loop->raw = loop->raw && console_raw("");
+	give_terminal(loop, loop->raw && loop->open);
 }
 
 static void take_signal(struct loop *loop)
@@ -190,14 +289,17 @@ static void watch(struct loop *loop, int which, int fd, short events)
 static void set_watches(struct loop *loop)
 {
 	const struct qemu *qemu = &loop->session->qemu;
+	const struct session *session = loop->session;
 	int console = qemu->console.ours;
+	bool room = monitor_room(&session->monitor) > 0;
 	short events = 0;
 
 	if (relay_empty(&loop->screen))
 		events |= POLLIN;
 	if (!relay_empty(&loop->in))
 		events |= POLLOUT;
-	watch(loop, IN, loop->input, relay_empty(&loop->in) ? POLLIN : 0);
+	watch(loop, IN, loop->input,
+	      (loop->open ? room : relay_empty(&loop->in)) ? POLLIN : 0);
 	watch(loop, OUT, STDOUT_FILENO,
 	      relay_empty(&loop->screen) ? 0 : POLLOUT);
 	watch(loop, CONSOLE, console, events);
@@ -205,6 +307,7 @@ static void set_watches(struct loop *loop)
 	watch(loop, CONTROL, qemu->control.ours, POLLIN);
 	watch(loop, ERRORS, qemu->errors.ours, POLLIN);
 	watch(loop, SIGNALS, loop->signals, POLLIN);
+	watch(loop, COMMANDS, session->commands, room ? POLLIN : 0);
 }
 
 static void serve_console(struct loop *loop, short events)
@@ -220,7 +323,10 @@ static void serve_console(struct loop *loop, short events)
 	if (!relay_read(&loop->screen, *console)) {
 		close_channel(console);
 		loop->in.size = loop->in.done = 0;
+		return;
 	}
+	monitor_console(&loop->session->monitor, loop->screen.data,
+			loop->screen.size);
 }
 
 static void serve_screen(struct loop *loop)
@@ -240,8 +346,12 @@ static void serve(struct loop *loop)
 
 	if (fds[SIGNALS].revents)
 		take_signal(loop);
-	if (fds[IN].revents)
+	if (fds[IN].revents && loop->open)
+		read_commands(loop, &loop->input);
+	else if (fds[IN].revents)
 		read_input(loop);
+	if (fds[COMMANDS].revents)
+		read_commands(loop, &loop->session->commands);
 	if (fds[CONSOLE].revents)
 		serve_console(loop, fds[CONSOLE].revents);
 	if (fds[OUT].revents)
@@ -285,10 +395,13 @@ static bool goes_on(const struct loop *loop)
 
 static int wait_ms(const struct loop *loop)
 {
-	int64_t left = loop->deadline - now_ms();
+	const struct monitor *m = &loop->session->monitor;
+	int64_t now = now_ms(), left = loop->deadline - now;
 
 	if (left < 0 || loop->ended)
 		left = 100;
+	if (m->state == MONITOR_SLEEPS && left > m->until - now)
+		left = m->until > now ? m->until - now : 0;
 	return left > 1000 ? 1000 : (int)left;
 }
 
@@ -318,16 +431,29 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static bool take_answer(void *cookie, const char *line)
+{
+	return monitor_answer(cookie, line);
+}
+
 void session_run(struct session *session, struct outcome *out)
 {
+	const char *hint = options_listens(session->options)
+				   ? "Ctrl-] ends the guest, Ctrl-\\ opens the "
+				     "monitor"
+				   : "Ctrl-] ends the guest";
 	struct loop loop = { .session = session,
 			     .out = out,
 			     .start = now_ms(),
 			     .deadline = INT64_MAX,
 			     .signals = open_signals(),
-			     .raw = console_raw(),
+			     .raw = console_raw(hint),
 			     .alive = true };
 
+	session->report.take = take_answer;
+	session->report.cookie = &session->monitor;
+	session->monitor.echo = session->commands >= 0;
+	session->monitor.newline = loop.raw ? "\r\n" : "\n";
 	if (session->options->timeout)
 		loop.deadline =
 			loop.start + (int64_t)session->options->timeout * 1000;
@@ -338,6 +464,8 @@ void session_run(struct session *session, struct outcome *out)
 		poll(loop.fds, FD_COUNT, wait_ms(&loop));
 		serve(&loop);
 		tend(&loop);
+		while (step_monitor(&loop))
+			;
 		check_time(&loop);
 		if (loop.ended)
 			reap(&loop);
@@ -345,6 +473,7 @@ void session_run(struct session *session, struct outcome *out)
 	console_restore();
 	report_end(&session->report);
 	lines_end(&session->error_lines, take_error, session);
+	monitor_end(&session->monitor);
 	session->run_ms = (unsigned int)(now_ms() - loop.start);
 	close(loop.signals);
 }

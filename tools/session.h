@@ -5,6 +5,7 @@
 #define TOOLS_SESSION_H
 
 #include "bochs.h"
+#include "monitor.h"
 #include "qemu.h"
 #include "qmp.h"
 #include "report.h"
@@ -16,6 +17,8 @@ struct session {
 	bool multiboot;	    /* what is loaded as the guest */
 	struct qmp qmp;
 	struct report report;
+	struct monitor monitor;
+	int commands; /* for the monitor: --monitor's file; -1: none */
 	struct lines error_lines;
 	char errors[512];    /* QEMU's first complaint on its stderr */
 	int wait_status;     /* of QEMU, as waitpid gives it */

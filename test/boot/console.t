@@ -94,6 +94,50 @@ for scheme in ("none", "nested"):
     ok(f"{scheme}: it powers off", t.end() == 0)
     ok(f"{scheme}: the terminal is as before", t.restored())
 
+# The monitor, at the terminal: lines are edited there, the guest's console is
+# as it was behind it, and its key reaches the guest when pressed twice.
+t = shell("nested")
+ok("the monitor: its key is announced",
+   t.expect(r"Ctrl-\\ opens the monitor"), t.text)
+t.expect("# ")
+t.send("\x1c")
+ok("the monitor: a prompt comes", t.expect(r"\(vmmu\) ", 30), t.text)
+ok("the monitor: lines are edited by the terminal", not t.raw())
+t.send("gpa2hvaa\x7f 0x1000\n")
+ok("the monitor: an answer", t.expect("Host virtual address for 0x1000"),
+   t.text)
+ok("the monitor: a prompt again", t.expect(r"\n\(vmmu\) ", 30), t.text)
+t.send("\x03stats\x15scheme vtlb\n")
+ok("the monitor: Ctrl-C is no end, Ctrl-U an eraser",
+   t.expect(r"\nvtlb\r\n\(vmmu\) ", 30), t.text)
+t.send("help\n")
+ok("the monitor: help has both sides' commands",
+   t.expect(r"quit -- (?s:.*)info tlb \[GVA\] -- ", 30), t.text)
+t.send("cont\n")
+time.sleep(0.5)
+ok("the monitor: raw again", t.raw())
+t.send("busybox expr 6 '*' 7\r")
+ok("the monitor: the guest goes on", t.expect("\r\n42\r\n"), t.text)
+t.send("\x1c")
+t.expect(r"\(vmmu\) ")
+t.send("\x04")
+time.sleep(0.5)
+ok("the monitor: Ctrl-D goes back", t.raw())
+t.send("busybox stty -isig; busybox head -c 1 | busybox od -An -tx1\r")
+time.sleep(1)
+t.send("\x1c")
+t.expect(r"\(vmmu\) ")
+t.send("\x1c")
+time.sleep(0.5)
+t.send("\r")
+ok("the monitor: its key twice reaches the guest",
+   t.expect("\r\n 1c\r\n", 30), t.text)
+t.send("\x1c")
+t.expect(r"\(vmmu\) ")
+t.send("quit\n")
+ok("the monitor: quit: status", t.end() == 12)
+ok("the monitor: quit: the terminal is as before", t.restored())
+
 t = shell("none")
 t.expect("# ")
 t.send("\x1d")
