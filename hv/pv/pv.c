@@ -99,6 +99,7 @@ static void wait(struct pv_cpu *c)
 {
 	host_idle();
 	pv_host_events(c);
+	monitor_poll(c->vcpu->vm);
 }
 
 /* In the words that all engines have. */

@@ -120,5 +120,6 @@ void pv_trap(struct trap_frame *f)
 		c->stats.interrupts++;
 		trap_take(f);
 		pv_host_events(c);
+		monitor_poll(c->vcpu->vm);
 	}
 }

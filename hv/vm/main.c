@@ -38,12 +38,6 @@ static bool take_schemes(struct vm *vm, const char *list)
 	}
 }
 
-static bool is_for(const struct engine *engine,
-		   const struct vmmu_scheme *scheme)
-{
-	return (engine->para != NULL) == (scheme == &vmmu_direct);
-}
-
 const char engine_no_hardware[] =
 	"this processor has neither AMD SVM nor Intel VMX, which mmu=nested, "
 	"vtlb and shadow need; mmu=direct, for a paravirtual Linux, does not";
@@ -58,7 +52,7 @@ static const struct engine *find_engine(const struct vmmu_scheme *scheme,
 	for (size_t i = 0; i < COUNT(engines); i++) {
 		const char *wrong;
 
-		if (!is_for(engines[i], scheme))
+		if (!vm_scheme_is_for(engines[i], scheme))
 			continue;
 		wrong = engines[i]->probe();
 		if (!wrong)
@@ -147,10 +141,7 @@ static const char *prepare(struct vm *vm, struct config *config,
 		return wrong;
 	wrong = engine->start();
 	for (unsigned i = 0; i < vm->scheme_count && !wrong; i++)
-		wrong = is_for(engine, vm->scheme[i])
-				? engine->cannot(vm->scheme[i]->needs)
-				: "a guest under direct knows of it, and "
-				  "cannot move to another scheme";
+		wrong = vm_scheme_refused(engine, vm->scheme[i]);
 	if (wrong)
 		return wrong;
 	if (config->memory / VMMU_PAGE_SIZE > frames_free())

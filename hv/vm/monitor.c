@@ -180,30 +180,33 @@ static void scheme(struct vm *vm, const char *args, const struct fmt_sink *out)
 
 static monitor_command help;
 
+/* `whole`: of guests that are whole machines, whose registers are known. */
 static const struct command {
 	const char *name, *args, *does;
 	monitor_command *run;
+	bool whole;
 } commands[] = {
-	{ "help", "[COMMAND]", "say what there is", help },
+	{ "help", "[COMMAND]", "say what there is", help, false },
 	{ "info mtree", "", "guest-physical memory: slots and devices",
-	  monitor_info_mtree },
+	  monitor_info_mtree, false },
 	{ "info mem", "[GVA]", "the guest's mapped ranges, from GVA on",
-	  monitor_info_mem },
+	  monitor_info_mem, true },
 	{ "info tlb", "[GVA]", "the guest's mapped pages, from GVA on",
-	  monitor_info_tlb },
-	{ "info registers", "", "the vCPU's registers",
-	  monitor_info_registers },
-	{ "gva2gpa", "GVA", "guest virtual to guest physical",
-	  monitor_gva2gpa },
-	{ "gpa2hva", "GPA", "guest physical to host virtual", monitor_gpa2hva },
+	  monitor_info_tlb, true },
+	{ "info registers", "", "the vCPU's registers", monitor_info_registers,
+	  true },
+	{ "gva2gpa", "GVA", "guest virtual to guest physical", monitor_gva2gpa,
+	  true },
+	{ "gpa2hva", "GPA", "guest physical to host virtual", monitor_gpa2hva,
+	  true },
 	{ "gpa2hpa", "GPA", "guest physical to machine address",
-	  monitor_gpa2hpa },
+	  monitor_gpa2hpa, true },
 	{ "walk", "GVA", "one translation step by step, down to the machine",
-	  monitor_walk_steps },
-	{ "stats", "", "the statistics, a JSON object", stats },
-	{ "audit", "", "check the invariants of all tables", audit },
+	  monitor_walk_steps, true },
+	{ "stats", "", "the statistics, a JSON object", stats, false },
+	{ "audit", "", "check the invariants of all tables", audit, false },
 	{ "scheme", "[NAME]", "which scheme, or: move the guest to that one",
-	  scheme },
+	  scheme, false },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -236,7 +239,10 @@ static void carry_out(struct vm *vm, const char *line,
 
 		if (!args)
 			continue;
-		commands[i].run(vm, args, out);
+		if (commands[i].whole && vm->engine->para)
+			fmt_print(out, "not of a paravirtual guest\n");
+		else
+			commands[i].run(vm, args, out);
 		return;
 	}
 	fmt_print(out, "there is no command '%s': help lists them\n", line);

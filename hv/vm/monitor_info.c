@@ -34,6 +34,8 @@ void monitor_info_mtree(struct vm *vm, const char *args,
 	fmt_print(out, "address-space: memory\n");
 	for (uint32_t i = 0; i < slots->count; i++)
 		put_slot(out, &slots->slot[i]);
+	if (vm->engine->para)
+		return;
 	fmt_print(out, "devices, where no slot is\n");
 	put_device(out, IOAPIC_GPA, "I/O APIC");
 	if (board_apic_enabled(&vm->board, 0))

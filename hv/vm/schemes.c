@@ -33,6 +33,21 @@ const struct vmmu_scheme *vm_find_scheme(const char *name)
 	return NULL;
 }
 
+bool vm_scheme_is_for(const struct engine *engine,
+		      const struct vmmu_scheme *scheme)
+{
+	return (engine->para != NULL) == (scheme == &vmmu_direct);
+}
+
+const char *vm_scheme_refused(const struct engine *engine,
+			      const struct vmmu_scheme *scheme)
+{
+	if (!vm_scheme_is_for(engine, scheme))
+		return "a guest under direct knows of it, and cannot move to "
+		       "another scheme";
+	return engine->cannot(scheme->needs);
+}
+
 bool vm_needs(const struct vm *vm, uint32_t need)
 {
 	for (unsigned i = 0; i < vm->scheme_count; i++)
@@ -83,8 +98,11 @@ void vm_switch_schemes(struct vm *vm, uint64_t now)
 const char *vm_use_scheme(struct vm *vm, const struct vmmu_scheme *scheme)
 {
 	const struct vmmu_scheme *before = vm->vcpu[0]->mmu.scheme;
+	const char *wrong = vm_scheme_refused(vm->engine, scheme);
 	unsigned i;
 
+	if (wrong)
+		return wrong;
 	if (scheme->needs & VMMU_NEEDS_CR_MODE &&
 	    vm->cpuid.cr4 & VMMU_CR4_PCIDE)
 		return "the guest was offered PCID: name the scheme in --mmu "

@@ -145,6 +145,12 @@ void vm_report(struct vm *vm);
 void vcpu_set_features(struct vcpu *v);
 /* NULL: there is none of that name. */
 const struct vmmu_scheme *vm_find_scheme(const char *name);
+/* Is it for the guests that this engine runs? */
+bool vm_scheme_is_for(const struct engine *engine,
+		      const struct vmmu_scheme *scheme);
+/* NULL, or a sentence why this engine, once started, cannot run a guest so. */
+const char *vm_scheme_refused(const struct engine *engine,
+			      const struct vmmu_scheme *scheme);
 /* Moves all vCPUs to this scheme, at an exit. NULL, or a sentence why not. */
 const char *vm_use_scheme(struct vm *vm, const struct vmmu_scheme *scheme);
 /* The next scheme's turn, if it has come: for each vCPU, at an exit. */

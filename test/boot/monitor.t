@@ -86,6 +86,7 @@ for scheme in nested vtlb shadow; do
 		scheme shadow
 		sleep 200
 		scheme direct
+		scheme magic
 		gva2gpa 12z
 		end
 	END
@@ -115,7 +116,8 @@ for scheme in nested vtlb shadow; do
 	for to in nested vtlb shadow; do
 		says "scheme $to" "^$to$"
 	done
-	says "scheme direct" "scheme direct: there is no such scheme"
+	says "scheme direct" "a guest under direct knows of it"
+	says "scheme magic" "scheme magic: there is no such scheme"
 	says "gva2gpa 12z" "'12z' is no address"
 	says "end" "there is no command 'end'"
 	ok "$label: it was moved" jq -e '.switches >= 6' "$scratch/stats"
@@ -158,6 +160,30 @@ ok "$label: stats is an object" jq -e \
 	'.scheme == "shadow" and .memory.pf_guest > 0' <<<"$(answer stats)"
 is "$label: moved" "$(stat .switches)" 4
 is "$label: the audit at its end" "$(stat .audit.breaches)" 0
+
+# The stock kernel as a paravirtual guest.
+cat >"$scratch/commands" <<'END'
+expect "boot_tsc"
+audit
+scheme
+walk 0
+expect "row":"fork16m"
+audit
+scheme nested
+info mtree
+END
+label=direct
+vmmu run --mmu direct --kernel "$KERNEL" --timeout 120 \
+	--initrd "$BUILD/guest/initrd.cpio.gz" --append "console=hvc0 quiet" \
+	--monitor "$scratch/commands" --stats "$scratch/stats"
+cp "$scratch/sentence" "$answers"
+is "$label: status" "$status" 0
+like "$label: the workload's checksums hold" "$output" '"done":true,"failures":0'
+is "$label: audits" "$(grep -c " looked at, 0 breaches" "$answers")" 2
+says "scheme" "^direct$"
+says "scheme nested" "a guest under direct knows of it"
+says "walk 0" "^not of a paravirtual guest$"
+says "info mtree" "\(ram\): slot 0"
 
 # 3. A pipe for commands, and their end of the guest.
 mkfifo "$scratch/pipe"

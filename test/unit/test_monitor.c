@@ -413,9 +413,30 @@ static void moves(void **state)
 	says("scheme shadow", "= shadow\n=\n");
 	asks("audit", " 0 breaches");
 	says("scheme nested", "= nested\n=\n");
-	asks("scheme direct", "= scheme direct: there is no such scheme\n");
+	asks("scheme magic", "= scheme magic: there is no such scheme\n");
+	asks("scheme direct", "= scheme direct: a guest under direct knows");
+	has("\n= nested\n=\n");
+	rig.cannot = VMMU_NEEDS_PF;
+	asks("scheme vtlb", "= scheme vtlb: the rig cannot\n= nested\n=\n");
 	assert_int_equal(rig.vm.switches, 3);
 	assert_int_equal(rig.vm.end, VM_RUNNING);
+}
+
+/* The registers of a paravirtual guest are kept elsewhere. */
+static void of_a_paravirtual_guest(void **state)
+{
+	static const struct engine_para para = { .loop = NULL };
+	struct engine engine = rig_engine;
+
+	(void)state;
+	engine.para = &para;
+	rig.vm.engine = &engine;
+	asks("walk 0", "= not of a paravirtual guest\n=\n");
+	asks("info registers", "= not of a paravirtual guest\n=\n");
+	asks("audit", "0 breaches");
+	type("info mtree\n");
+	assert_int_equal(lines(), 4);
+	asks("scheme vtlb", "= scheme vtlb: a guest under direct");
 }
 
 /* PAE: the first step is in registers under a scheme of software. */
@@ -468,6 +489,7 @@ int main(void)
 		RIG_TEST(statistics),
 		RIG_TEST(audits),
 		RIG_TEST(moves),
+		RIG_TEST(of_a_paravirtual_guest),
 		RIG_TEST(walks_pae),
 	};
 

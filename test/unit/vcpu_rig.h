@@ -55,6 +55,7 @@ struct rig {
 	unsigned windows, irets, idles, takes, flushes, arms, timer_stops;
 	uint64_t armed, pat;
 	/* What they do. */
+	uint32_t cannot; /* VMMU_NEEDS_* */
 	void (*run)(struct rig *r);
 	void (*idle)(struct rig *r);
 	unsigned runs;
@@ -141,6 +142,11 @@ static inline void rig_get_segment(struct vcpu *v, enum segment_name name,
 	*s = rig.s.seg[name];
 }
 
+static inline const char *rig_cannot(uint32_t needs)
+{
+	return needs & rig.cannot ? "the rig cannot" : NULL;
+}
+
 static inline void rig_use_scheme(struct vcpu *v)
 {
 	(void)v;
@@ -185,6 +191,7 @@ static const struct engine rig_engine = {
 	.set_sregs = rig_set_sregs,
 	.get_segment = rig_get_segment,
 	.look = rig_look,
+	.cannot = rig_cannot,
 	.use_scheme = rig_use_scheme,
 	.set_cr2 = rig_set_cr2,
 	.set_paging = rig_set_paging,
