@@ -122,6 +122,8 @@ long pv_update_descriptor(uint64_t at, uint64_t value, uint64_t a3, uint64_t a4,
 	enum vmmu_direct_status status;
 
 	(void)a3, (void)a4, (void)a5;
-	status = vmmu_direct_descriptor(&c->vcpu->mmu, mk_hpa(at), value);
+	while ((status = vmmu_direct_descriptor(&c->vcpu->mmu, mk_hpa(at),
+						value)) == VMMU_DIRECT_AGAIN)
+		pv_breathe(c);
 	return status == VMMU_DIRECT_OK ? 0 : pv_errno(status);
 }

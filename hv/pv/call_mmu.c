@@ -109,7 +109,9 @@ long pv_update_va_mapping(uint64_t va, uint64_t value, uint64_t flags,
 	enum vmmu_direct_status status;
 
 	(void)a4, (void)a5;
-	status = vmmu_direct_update_va(&c->vcpu->mmu, mk_gva(va), value);
+	while ((status = vmmu_direct_update_va(&c->vcpu->mmu, mk_gva(va),
+					       value)) == VMMU_DIRECT_AGAIN)
+		pv_breathe(c);
 	if (status != VMMU_DIRECT_OK)
 		return pv_errno(status);
 	switch (flags & UVMF_FLUSHTYPE_MASK) {
@@ -193,10 +195,11 @@ static long new_root(struct pv_cpu *c, uint64_t mfn)
 static long write_page(struct pv_cpu *c, uint64_t mfn, const void *from)
 {
 	struct vmmu_vm *vm = &c->vcpu->vm->mmu;
-	uint32_t budget = PV_BUDGET;
 	enum vmmu_direct_status status;
+	uint32_t budget;
 
 	do {
+		budget = PV_BUDGET;
 		status = vmmu_direct_hold(vm, mk_hfn(mfn), VMMU_FRAME_WRITABLE,
 					  &budget);
 	} while (status == VMMU_DIRECT_AGAIN);

@@ -55,7 +55,9 @@ static enum insn_access put(struct trapped *t, uint64_t linear, unsigned size,
 		return INSN_ACCESS_FAULT;
 	status = vmmu_direct_trapped_write(&t->c->vcpu->mmu, at, size, value,
 					   expected);
-	if (status == VMMU_DIRECT_CHANGED)
+	/* AGAIN: the guest executes it again, when more of an earlier
+	 * operation is done. */
+	if (status == VMMU_DIRECT_CHANGED || status == VMMU_DIRECT_AGAIN)
 		return INSN_ACCESS_CHANGED;
 	return status == VMMU_DIRECT_OK ? INSN_ACCESS_OK : INSN_ACCESS_FAULT;
 }
