@@ -4,6 +4,7 @@
  *   update, batch   an L1 entry made for another page than it was for: one
  *                   call each, and 32 in a call
  *   same            the same page with other rights: no count moves
+ *   data            an entry of a page that is no table yet
  *   va              by address, which walks to the entry
  *   trapped         a write to a read-only table: found, read, written
  *   pin             an L1 whose 512 entries map pages: promoted and demoted
@@ -111,6 +112,7 @@ static void build(void)
 	page(1)[0] = to(2, RW);
 	page(2)[0] = to(3, RW);
 	page(3)[3] = to(3, P);
+	page(3)[4] = to(DATA, RW);
 	for (unsigned i = 0; i < 512; i++)
 		page(5)[i] = to(DATA + i, RW);
 	expect(!vmmu_direct_pin(&cpu, mk_hfn(FIRST), 4, NULL));
@@ -144,6 +146,15 @@ static void same(uint64_t i)
 
 	u.at.v = (FIRST + 3) << VMMU_PAGE_SHIFT | 64 * 8;
 	u.value = to(DATA, RW) | (i & 1) << 63;
+	expect(!vmmu_direct_update(&cpu, &u, &budget));
+}
+
+static void data(uint64_t i)
+{
+	struct vmmu_direct_update u = *change(i);
+	uint32_t budget = 4096;
+
+	u.at.v = (FIRST + DATA) << VMMU_PAGE_SHIFT | i % 512 * 8;
 	expect(!vmmu_direct_update(&cpu, &u, &budget));
 }
 
@@ -202,9 +213,9 @@ static const struct {
 	const char *name;
 	void (*run)(uint64_t i);
 } op[] = {
-	{ "update", update }, { "same", same },	      { "batch", batch },
-	{ "va", va },	      { "trapped", trapped }, { "pin", pin },
-	{ "root", root },     { "loop", loop },
+	{ "update", update }, { "data", data }, { "same", same },
+	{ "batch", batch },   { "va", va },	{ "trapped", trapped },
+	{ "pin", pin },	      { "root", root }, { "loop", loop },
 };
 
 int main(int argc, char **argv)
@@ -220,5 +231,5 @@ int main(int argc, char **argv)
 		return bench_done(argv[1], count);
 	}
 	return bench_usage(argv[0],
-			   "update|same|batch|va|trapped|pin|root|loop");
+			   "update|same|data|batch|va|trapped|pin|root|loop");
 }

@@ -56,18 +56,22 @@ static enum vmmu_direct_status link_update(struct vmmu_direct_vm *d,
 
 /* 2. What is no table: a guest prepares tables before it links them. */
 
-/* `use` is put without a mark: no processor came to have a translation. */
+/* Where the type changes, the use is put without a mark: no processor came to
+ * have a translation by it. */
 static enum vmmu_direct_status data_update(struct vmmu_direct_vm *d,
-					   uint64_t hfn, uint64_t *slot,
+					   struct vmmu_frame *f, uint64_t *slot,
 					   uint64_t value)
 {
-	enum vmmu_direct_status s;
+	if (f->type < VMMU_FRAME_WRITABLE) {
+		enum vmmu_direct_status s;
 
-	s = direct_get_type(d, hfn, VMMU_FRAME_WRITABLE, NULL);
-	if (s != VMMU_DIRECT_OK)
-		return s;
+		s = direct_get_type(d, direct_hfn(d, f), VMMU_FRAME_WRITABLE,
+				    NULL);
+		if (s != VMMU_DIRECT_OK)
+			return s;
+		direct_put_pin(d, f, NULL);
+	}
 	entry_store(slot, value);
-	direct_put_pin(d, direct_frame(d, hfn), NULL);
 	return VMMU_DIRECT_OK;
 }
 
@@ -75,7 +79,7 @@ static enum vmmu_direct_status data_update(struct vmmu_direct_vm *d,
 
 static __attribute__((noinline)) enum vmmu_direct_status update_other(
 	struct vmmu_direct_vm *d, const struct vmmu_direct_update *u,
-	const struct vmmu_frame *f, uint64_t *slot, uint32_t *budget)
+	struct vmmu_frame *f, uint64_t *slot, uint32_t *budget)
 {
 	bool keep_ad = u->how == VMMU_DIRECT_PRESERVE_AD;
 
@@ -84,16 +88,17 @@ static __attribute__((noinline)) enum vmmu_direct_status update_other(
 		return link_update(d, f->type, slot, u->value, keep_ad, budget);
 	}
 	d->stats.update_level[0]++;
-	return data_update(d, hpa_hfn(u->at).v, slot, u->value);
+	return data_update(d, f, slot, u->value);
 }
 
-/* Inline, and an L1 entry first: most of what a guest asks for. */
+/* Inline, and first an L1 entry, then one of a page that is to be a table and
+ * still is writable: together nearly all that a guest asks for. */
 static inline enum vmmu_direct_status update(struct vmmu_direct_vm *d,
 					     const struct vmmu_direct_update *u,
 					     uint32_t *budget)
 {
 	uint64_t hfn = hpa_hfn(u->at).v;
-	const struct vmmu_frame *f = direct_own(d, hfn);
+	struct vmmu_frame *f = direct_own(d, hfn);
 	bool keep_ad = u->how == VMMU_DIRECT_PRESERVE_AD;
 	uint64_t *slot;
 
@@ -105,10 +110,15 @@ static inline enum vmmu_direct_status update(struct vmmu_direct_vm *d,
 		return VMMU_DIRECT_ADDRESS;
 	slot = direct_slot(d, u->at.v);
 	d->stats.preserve_ad += keep_ad;
-	if (!direct_is(f, VMMU_FRAME_L1))
+	if (direct_is(f, VMMU_FRAME_L1)) {
+		d->stats.update_level[1]++;
+		return leaf_update(d, slot, u->value, keep_ad);
+	}
+	if (f->type < VMMU_FRAME_WRITABLE)
 		return update_other(d, u, f, slot, budget);
-	d->stats.update_level[1]++;
-	return leaf_update(d, slot, u->value, keep_ad);
+	d->stats.update_level[0]++;
+	entry_store(slot, u->value);
+	return VMMU_DIRECT_OK;
 }
 
 enum vmmu_direct_status vmmu_direct_update(struct vmmu_cpu *cpu,
@@ -150,8 +160,7 @@ enum vmmu_direct_status vmmu_direct_update_batch(
 static enum vmmu_direct_status descriptor(struct vmmu_direct_vm *d, hpa_t at,
 					  uint64_t value)
 {
-	uint64_t hfn = hpa_hfn(at).v;
-	const struct vmmu_frame *f = direct_own(d, hfn);
+	struct vmmu_frame *f = direct_own(d, hpa_hfn(at).v);
 	uint64_t *slot;
 
 	if (!f)
@@ -163,7 +172,7 @@ static enum vmmu_direct_status descriptor(struct vmmu_direct_vm *d, hpa_t at,
 	slot = direct_slot(d, at.v);
 	d->stats.descriptors++;
 	if (!direct_is(f, VMMU_FRAME_SEGMENTS))
-		return data_update(d, hfn, slot, value);
+		return data_update(d, f, slot, value);
 	entry_store(slot, value);
 	return VMMU_DIRECT_OK;
 }

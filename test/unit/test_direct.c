@@ -235,6 +235,11 @@ static void a_write_to_a_read_only_table_is_trapped(void **state)
 	assert_int_equal(a.verdict, VMMU_INJECT);
 	assert_int_equal(a.error_code, f.error_code);
 	assert_int_equal(a.gva.v, f.gva.v);
+	/* Also where a table above is what forbids it. */
+	assert_int_equal(rig_update(r, 0, rig_at(0, 1, 0), rig_to(0, 2, P)),
+			 OK);
+	assert_false(
+		vmmu_direct_is_trapped(cpu, mk_gva(3 * VMMU_PAGE_SIZE), &at));
 	direct_rig_free(r);
 }
 
