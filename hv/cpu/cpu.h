@@ -16,6 +16,7 @@
 #define CR4_OSFXSR   (UINT64_C(1) << 9)
 #define CR4_OSXMMEXC (UINT64_C(1) << 10)
 #define CR4_OSXSAVE  (UINT64_C(1) << 18)
+#define CR4_PKE	     (UINT64_C(1) << 22)
 
 #define MSR_TSC		 0x10u
 #define MSR_APIC_BASE	 0x1bu

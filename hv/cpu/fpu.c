@@ -13,6 +13,7 @@
 #define CPUID_1_XSAVE (1u << 26)
 #define FXSAVE_SIZE   512u
 #define XCR0_X87      UINT64_C(1)
+#define XCR0_PKRU     (UINT64_C(1) << 9)
 #define MXCSR_RESET   0x1f80u
 #define FCW_INIT      0x037fu
 
@@ -32,6 +33,10 @@ void fpu_init(void)
 	xcr0_mask = (uint64_t)r.edx << 32 | r.eax;
 	area_size = (r.ecx + 63u) & ~63u; /* with all components on */
 	xsetbv(0, xcr0_mask);
+	/* RDPKRU needs it: the guest's keys are asked for at its exits. It
+	 * binds nothing of ours, which has no user pages (SDM 3A 4.6.2). */
+	if (xcr0_mask & XCR0_PKRU)
+		write_cr4(read_cr4() | CR4_PKE);
 }
 
 uint64_t fpu_xcr0_mask(void)

@@ -38,9 +38,7 @@ struct cpuid_leaf {
 #define CPUID_HIDE_FAST_STRINGS 0x400u
 #define CPUID_HIDE_PGE		0x800u
 /* What only hardware paging gives for nothing. */
-#define CPUID_HIDE_PAGING                                                      \
-	(CPUID_HIDE_PCID | CPUID_HIDE_PKU | CPUID_HIDE_LA57 |                  \
-	 CPUID_HIDE_GIB_PAGES)
+#define CPUID_HIDE_PAGING (CPUID_HIDE_PCID | CPUID_HIDE_GIB_PAGES)
 
 struct cpuid_config {
 	unsigned cpus; /* their APIC ids are 0 .. cpus - 1 */

@@ -13,18 +13,13 @@
  *           then it is made a supervisor's page with W (and without X, if
  *           SMEP would forbid the fetch), until a user asks again.
  *
- * Under WP=0 no entry can say what SMAP or a protection key asks beside such
- * a write: SMAP looks at U, which is gone, and WP=1 makes keys bind
- * supervisors (SDM 3A 4.6). Those writes are emulated. No known system writes
- * so.
+ * Under WP=0 some of these writes no entry can allow, and nothing else: they
+ * are emulated. A user's page without W, if SMAP or PKRU bind the supervisor
+ * there, or PKRS does not: without U that would turn about. And a page whose
+ * key is disabled for writing: with WP=1 that binds supervisors too (SDM 3A
+ * 4.6). No known system writes so.
  */
 #include "scheme/combine.h"
-
-/* Keys apply to the guest's pages. */
-static bool has_keys(const struct vmmu_mode *m)
-{
-	return m->pku || m->pks;
-}
 
 static bool by_user(unsigned access)
 {
@@ -36,13 +31,20 @@ static bool wp_is_clear(const struct vmmu_mode *m)
 	return m->format && !(m->regs.cr0 & VMMU_CR0_WP);
 }
 
-/* A supervisor writes, under WP=0. */
-static bool cannot_be_said(const struct vmmu_mode *m, unsigned perms)
+static bool is_write_disabled(uint32_t rights, unsigned key)
 {
-	if (has_keys(m))
-		return true;
-	return (m->regs.cr4 & VMMU_CR4_SMAP) && (perms & VMMU_U) &&
-	       !(perms & VMMU_W);
+	return rights >> (2 * key) & 2;
+}
+
+/* A supervisor writes, under WP=0. */
+static bool cannot_be_said(const struct vmmu_mode *m,
+			   const struct vmmu_gwalk *walk)
+{
+	if (!(walk->perms & VMMU_U))
+		return m->pks && is_write_disabled(m->regs.pkrs, walk->pkey);
+	if (!(walk->perms & VMMU_W))
+		return m->pku || m->pks || (m->regs.cr4 & VMMU_CR4_SMAP);
+	return m->pku && is_write_disabled(m->regs.pkru, walk->pkey);
 }
 
 static unsigned without_wp(const struct vmmu_mode *m, unsigned perms,
@@ -135,7 +137,7 @@ bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		return false;
 	}
 	if (writes && wp_is_clear(&cpu->mode) && !by_user(f->access) &&
-	    cannot_be_said(&cpu->mode, c->walk.perms)) {
+	    cannot_be_said(&cpu->mode, &c->walk)) {
 		emulate(cpu, c->walk.gpa, a);
 		return false;
 	}

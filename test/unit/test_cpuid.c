@@ -248,9 +248,9 @@ static void schemes_hide(void **state)
 	assert_true(ask(7, 0, &idle)[ECX] & ID7C_LA57);
 	assert_int_equal(ask(0x80000008, 0, &idle)[EAX], 0x3928);
 	build(max, COUNT(max), 1,
-	      CPUID_HIDE_PAGING | CPUID_HIDE_SMAP | CPUID_HIDE_SMEP |
-		      CPUID_HIDE_NX | CPUID_HIDE_X2APIC | CPUID_HIDE_MTRR |
-		      CPUID_HIDE_PSE);
+	      CPUID_HIDE_PAGING | CPUID_HIDE_LA57 | CPUID_HIDE_PKU |
+		      CPUID_HIDE_SMAP | CPUID_HIDE_SMEP | CPUID_HIDE_NX |
+		      CPUID_HIDE_X2APIC | CPUID_HIDE_MTRR | CPUID_HIDE_PSE);
 	assert_false(ask(7, 0, &idle)[ECX] & (ID7C_LA57 | ID7C_PKU));
 	assert_false(ask(7, 0, &idle)[EBX] &
 		     (ID7B_SMEP | ID7B_SMAP | ID7B_INVPCID));

@@ -1,0 +1,104 @@
+/*
+ * What is granted under WP=0, where SMAP and protection keys bind beside it:
+ * an entry where one can say it, EMULATE where none can, under both schemes
+ * that ask.
+ */
+#include "vtlb_rig.h"
+
+#define VA   0x1000
+#define DATA (2 * MIB)
+#define KEY1 (UINT64_C(1) << 59)
+#define WD   UINT32_C(0x8) /* of key 1 */
+
+static const struct vmmu_scheme *const schemes[] = { &vmmu_vtlb, &vmmu_shadow };
+
+/* A write by the supervisor, with AC, to a page of key 1. */
+static enum vmmu_verdict write_of(const struct vmmu_scheme *scheme,
+				  uint64_t flags, uint64_t cr4, uint32_t rights)
+{
+	struct guest *g = guest(LEVEL4);
+	enum vmmu_verdict verdict;
+
+	assert_true(vmmu_cpu_switch(&g->cpu, scheme));
+	g->regs.cr0 &= ~VMMU_CR0_WP;
+	g->regs.cr4 |= cr4;
+	g->regs.pkru = g->regs.pkrs = rights;
+	set_regs(g);
+	map(g, VA, DATA | P | A | D | KEY1 | flags);
+	verdict = touch(g, VA, VMMU_W | VMMU_AC);
+	if (verdict == VMMU_RESUME)
+		assert_int_equal(g->hpa, hpa_of(g, DATA));
+	assert_int_equal(g->vm.stats.pf_emulate, verdict == VMMU_EMULATE);
+	end(g);
+	return verdict;
+}
+
+struct row {
+	uint64_t flags, cr4;
+	uint32_t rights;
+	enum vmmu_verdict want;
+};
+
+static void an_entry_says_it_or_none_can(void **state)
+{
+	static const struct row rows[] = {
+		{ 0, 0, 0, VMMU_RESUME },
+		{ U, 0, 0, VMMU_RESUME },
+		{ U | W, VMMU_CR4_SMAP, 0, VMMU_RESUME },
+		{ 0, VMMU_CR4_SMAP, 0, VMMU_RESUME },
+		{ U, VMMU_CR4_SMAP, 0, VMMU_EMULATE },
+		/* Keys of users' pages. */
+		{ 0, VMMU_CR4_PKE, WD, VMMU_RESUME },
+		{ W, VMMU_CR4_PKE, WD, VMMU_RESUME },
+		{ U | W, VMMU_CR4_PKE, 0, VMMU_RESUME },
+		{ U | W, VMMU_CR4_PKE, WD, VMMU_EMULATE },
+		{ U, VMMU_CR4_PKE, 0, VMMU_EMULATE },
+		/* Keys of supervisors' pages; what was a user's would get one.
+		 */
+		{ W, VMMU_CR4_PKS, 0, VMMU_RESUME },
+		{ 0, VMMU_CR4_PKS, 0, VMMU_RESUME },
+		{ W, VMMU_CR4_PKS, WD, VMMU_EMULATE },
+		{ 0, VMMU_CR4_PKS, WD, VMMU_EMULATE },
+		{ U | W, VMMU_CR4_PKS, WD, VMMU_RESUME },
+		{ U, VMMU_CR4_PKS, 0, VMMU_EMULATE },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (unsigned s = 0; s < 2; s++)
+			assert_int_equal(write_of(schemes[s], rows[i].flags,
+						  rows[i].cr4, rows[i].rights),
+					 rows[i].want);
+}
+
+/* A key that is closed later binds the supervisor's reads at once, and WP=0
+ * excuses none of them. */
+static void a_key_binds_what_was_granted(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < 2; s++) {
+		struct guest *g = guest(LEVEL4);
+
+		assert_true(vmmu_cpu_switch(&g->cpu, schemes[s]));
+		g->regs.cr0 &= ~VMMU_CR0_WP;
+		g->regs.cr4 |= VMMU_CR4_PKE;
+		set_regs(g);
+		map(g, VA, DATA | P | W | U | A | D | KEY1);
+		assert_int_equal(touch(g, VA, VMMU_W), VMMU_RESUME);
+		g->regs.pkru = 4; /* AD */
+		set_regs(g);
+		assert_int_equal(touch(g, VA, VMMU_R), VMMU_INJECT);
+		assert_int_equal(g->answer.error_code, VMMU_PF_P | VMMU_PF_PK);
+		end(g);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_entry_says_it_or_none_can),
+		cmocka_unit_test(a_key_binds_what_was_granted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
