@@ -21,6 +21,7 @@ enum option_key {
 	KEY_MEMORY,
 	KEY_CPUS,
 	KEY_MACHINE,
+	KEY_FEATURES,
 	KEY_ICOUNT,
 	KEY_STATS,
 	KEY_LOG,
@@ -65,6 +66,10 @@ static const struct argp_option option_list[] = {
 	{ "machine", KEY_MACHINE, "tcg|kvm|bochs", 0,
 	  "What executes: QEMU's software emulation of an AMD processor "
 	  "(default tcg), QEMU with KVM, or Bochs's of an Intel one",
+	  2 },
+	{ "features", KEY_FEATURES, "LIST", 0,
+	  "What the processor has beside, or less than, an EPYC: names as QEMU "
+	  "knows them, each with + or -, as in +la57,+pku,-smap",
 	  2 },
 	{ "icount", KEY_ICOUNT, NULL, 0,
 	  "Repeatable: one instruction is one nanosecond and one TSC tick", 2 },
@@ -203,6 +208,28 @@ static const char *set_machine(struct options *options, const char *text)
 	return NULL;
 }
 
+/* They become a part of QEMU's option: nothing else may be said there. */
+static const char *set_features(struct options *options, const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
+	const char *at = text;
+
+	while (*at == '+' || *at == '-') {
+		size_t length = strspn(at + 1, letters);
+
+		if (!length)
+			break;
+		at += 1 + length;
+		if (!*at) {
+			options->features = text;
+			return NULL;
+		}
+		if (*at++ != ',')
+			break;
+	}
+	return "is not a list of features like +la57,-smap";
+}
+
 static const char *set_memory(struct options *options, const char *text)
 {
 	const char *wrong = options_size(text, &options->memory);
@@ -265,6 +292,8 @@ static const char *take_value(struct options *options, int key,
 	switch (key) {
 	case KEY_MMU:
 		return set_mmu(options, text);
+	case KEY_FEATURES:
+		return set_features(options, text);
 	case KEY_MEMORY:
 		return set_memory(options, text);
 	case KEY_CPUS:
@@ -334,6 +363,10 @@ static int check_together(const struct options *options, struct outcome *out)
 	if (options->bochs && bochs_append_wrong(options->append))
 		return outcome_set(out, OUTCOME_USAGE, "--append %s",
 				   bochs_append_wrong(options->append));
+	if (options->features && options->bochs)
+		return outcome_set(out, OUTCOME_USAGE,
+				   "--features needs QEMU: Bochs has whole "
+				   "processors only");
 	if (options->icount && options->kvm)
 		return outcome_set(out, OUTCOME_USAGE,
 				   "--icount needs --machine tcg or bochs: KVM "

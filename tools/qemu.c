@@ -77,8 +77,9 @@ static void add_machine(const struct qemu *qemu, const struct options *options,
 	add(args, "-accel");
 	add(args, "%s", options->kvm ? "kvm" : "tcg");
 	add(args, "-cpu");
-	add(args, "%s,%s", options->kvm ? "host" : "EPYC,-rdrand,-rdseed",
-	    cpu_features(qemu, options));
+	add(args, "%s,%s%s%s", options->kvm ? "host" : "EPYC,-rdrand,-rdseed",
+	    cpu_features(qemu, options), options->features ? "," : "",
+	    options->features ? options->features : "");
 	add(args, "-m");
 	add(args, "%" PRIu64 "M", qemu_memory(qemu, options) >> 20);
 	add(args, "-no-reboot");

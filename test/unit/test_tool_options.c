@@ -107,6 +107,38 @@ static void defaults(void **state)
 	assert_null(options.stats);
 }
 
+/* It becomes a part of QEMU's -cpu: names with + or -, and nothing else. */
+static void features_are_names(void **state)
+{
+	static const struct {
+		const char *list;
+		bool good;
+	} rows[] = {
+		{ "+la57", true },	    { "+la57,-pku,+sse4.1", true },
+		{ "-avx512-vnni", true },   { "", false },
+		{ "la57", false },	    { "+", false },
+		{ "+la57,", false },	    { "+la57,,-pku", false },
+		{ "+la57,model=x", false }, { "+la57,pku=on", false },
+		{ "+la57 -pku", false },    { "+LA57", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *words[] = { "run",	"--kernel",	      "k",
+				  "--features", (char *)rows[i].list, NULL };
+		struct outcome out = { .status = OUTCOME_GOOD };
+		struct options options;
+		int status = options_parse(5, words, &options, &out);
+
+		assert_int_equal(status,
+				 rows[i].good ? OUTCOME_GOOD : OUTCOME_USAGE);
+		if (rows[i].good)
+			assert_string_equal(options.features, rows[i].list);
+		else
+			assert_non_null(strstr(out.text, "--features"));
+	}
+}
+
 static void first_complaint_stands(void **state)
 {
 	char *words[] = { "run", "--memory", "7Q", "--cpus", "x", NULL };
@@ -127,6 +159,7 @@ int main(void)
 		cmocka_unit_test(numbers_in_range),
 		cmocka_unit_test(whole_command_line),
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(features_are_names),
 		cmocka_unit_test(first_complaint_stands),
 	};
 

@@ -57,6 +57,19 @@ static void with_the_hypervisor(void **state)
 	qemu_args_free(&args);
 }
 
+static void features_follow_the_processor(void **state)
+{
+	struct options options = plain;
+	struct qemu_args args;
+
+	(void)state;
+	options.features = "+la57,-smap";
+	args = build(&hosted, &options);
+	assert_string_equal(after(&args, "-cpu"),
+			    "EPYC,-rdrand,-rdseed,+svm,+npt,+la57,-smap");
+	qemu_args_free(&args);
+}
+
 static void without_an_initrd(void **state)
 {
 	struct qemu qemu = hosted;
@@ -131,6 +144,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(with_the_hypervisor),
+		cmocka_unit_test(features_follow_the_processor),
 		cmocka_unit_test(without_an_initrd),
 		cmocka_unit_test(bare_differs_in_svm_alone),
 		cmocka_unit_test(words_for_the_hypervisor),
