@@ -55,6 +55,23 @@ static void free_unlinked(struct shadow_vm *s, uint64_t frame)
 	}
 }
 
+/* What is out of sync is compared at each flush, in each of its roles: only
+ * those of the mode of now are worth that. The frame has leaf tables alone. */
+static void free_other_modes(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			     uint64_t frame)
+{
+	uint32_t id = shadow_first(s, frame), next,
+		 mode = shadow_mode(&cpu->mode);
+
+	for (; id; id = next) {
+		struct shadow_page *p = shadow_at(s, id);
+
+		next = shadow_next(s, id);
+		if (p->key.mode != mode)
+			shadow_page_free(s, p);
+	}
+}
+
 bool shadow_has_upper(const struct shadow_vm *s, uint64_t frame)
 {
 	uint32_t id = shadow_first(s, frame);
@@ -139,6 +156,7 @@ bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame)
 	if (!shadow_first(s, frame))
 		return true;
 	if (!shadow_has_upper(s, frame)) {
+		free_other_modes(cpu, s, frame);
 		unsync_frame(cpu, s, frame);
 		return !shadow_protects(s, frame);
 	}
