@@ -48,3 +48,24 @@ $(MB_ELF): $(O)/guest/%.elf: $(MB_DIR)/start.o $(MB_DIR)/%.o \
 	 -Wl,-z,noexecstack -Wl,-T,guest/multiboot/link.ld $(filter %.o,$^) -o $@
 guest: $(MB_ELF)
 -include $(wildcard $(MB_DIR)/*.d)
+
+# One guest of many parts, with the hosted proofs' prediction in it.
+PERMUTE_OBJ := $(patsubst %,$(O)/guest/permute/%.o,\
+                 $(basename $(notdir $(wildcard guest/permute/*.[cS])))) \
+               $(O)/guest/permute/predict.o $(MB_DIR)/start.o $(MB_DIR)/lib.o
+PERMUTE_FLAGS := $(MB_CFLAGS) -Iguest -I.
+
+$(O)/guest/permute/%.o: guest/permute/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PERMUTE_FLAGS) -c $< -o $@
+$(O)/guest/permute/%.o: guest/permute/%.S
+	@mkdir -p $(@D)
+	$(CC) -m32 -c $< -o $@
+$(O)/guest/permute/predict.o: test/diff/predict.c
+	@mkdir -p $(@D)
+	$(CC) $(PERMUTE_FLAGS) -c $< -o $@
+$(O)/guest/permute.elf: $(PERMUTE_OBJ) guest/multiboot/link.ld
+	$(CC) -m32 -static -nostdlib -Wl,--build-id=none \
+	 -Wl,-z,noexecstack -Wl,-T,guest/multiboot/link.ld $(filter %.o,$^) -o $@
+guest: $(O)/guest/permute.elf
+-include $(wildcard $(O)/guest/permute/*.d)
