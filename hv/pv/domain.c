@@ -71,6 +71,9 @@ static const char *make_vm(struct vm *vm, const struct config *config)
 	};
 	const struct vmmu_slot slot = { .size = config->memory };
 
+	/* Linux inverts the address of what is not present, so all of it lies
+	 * in the upper half; memory does not. */
+	direct.absent_limit = UINT64_C(1) << (direct.maxphyaddr - 1);
 	host_ops = hv_host_ops;
 	host_ops.resolve = resolve;
 	vm->port = (struct hv_port){ .flush = flush, .ctx = vm };
