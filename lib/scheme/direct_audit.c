@@ -99,8 +99,10 @@ static void use_entry(const struct count *c, const struct vmmu_frame *table,
 	const struct vmmu_direct_config *config = &c->d->config;
 
 	if (direct_is_ours(c->d, table->type, index)) {
+		/* But for A, which hardware sets. */
 		if (table->flags & VMMU_FRAME_VALIDATED &&
-		    entry != config->template[index - config->slot_first])
+		    (entry ^ config->template[index - config->slot_first]) &
+			    ~ENTRY_A)
 			breach(c, 1, "I1: a slot of the hypervisor's differs",
 			       addr, entry);
 	} else if (!(entry & ENTRY_P)) {
