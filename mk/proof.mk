@@ -8,7 +8,8 @@ PROOF_BIN := $(addprefix $(O)/test/diff/,diff permute nth)
 $(O)/test/diff/diff: $(DIFF_SRC:%.c=$(O)/san/%.o) $(O)/san/test/diff/diff.o
 $(O)/test/diff/permute: $(addprefix $(O)/san/test/diff/,permute.o \
                           permute_bench.o predict.o trace.o)
-$(O)/test/diff/nth: $(O)/san/test/diff/nth.o
+$(O)/test/diff/nth: $(addprefix $(O)/san/test/diff/,nth.o nth_nested.o \
+                      nth_root.o)
 $(PROOF_BIN): $(O)/san/libtest.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $(filter %.o,$^) $(filter %.a,$^) -o $@

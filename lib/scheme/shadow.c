@@ -218,10 +218,20 @@ static void shadow_mapped(const struct vmmu_cpu *cpu, uint64_t *leaves)
 
 /* 4. Birth and death. */
 
+/* What no fault can do without is had from the beginning, whatever the host
+ * refuses later; the state's own page is among it. Of another scheme's pages,
+ * which it leaves when no vCPU uses it any more, none is asked for twice. */
+static bool reserve(struct pt_pool *pool)
+{
+	uint32_t left = pool->limit - pool->used, least = SHADOW_LIMIT_MIN - 1;
+
+	return pt_pool_reserve(pool, left < least ? left : least);
+}
+
 static bool shadow_vm_init(struct vmmu_vm *vm)
 {
 	if (vm->hw.host_max_leaf < 1 || vm->hw.host_max_leaf > 3 ||
-	    vm->pool.limit < SHADOW_LIMIT_MIN)
+	    vm->pool.limit < SHADOW_LIMIT_MIN || !reserve(&vm->pool))
 		return false;
 	return shadow_begin(shadow_of(vm), vm);
 }
