@@ -5,7 +5,7 @@ HV_PURE_SRC := $(wildcard hv/dev/*.c hv/insn/*.c) \
                $(wildcard hv/load/*.c hv/vm/cpuid*.c hv/vm/msr.c hv/vm/cr.c \
                  hv/vm/event.c) \
                $(addprefix hv/vm/,config.c code.c guest.c access.c \
-                 string_io.c stats.c monitor.c monitor_info.c \
+                 string_io.c stats.c tsc.c monitor.c monitor_info.c \
                  monitor_pages.c monitor_walk.c insn_glue.c violation.c paging_exits.c schemes.c exits.c loop.c) \
                $(addprefix hv/vmx/,controls.c qual.c check.c) \
                hv/boot/multiboot.c hv/cpu/fmt.c \

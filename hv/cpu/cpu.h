@@ -19,6 +19,7 @@
 #define CR4_PKE	     (UINT64_C(1) << 22)
 
 #define MSR_TSC		 0x10u
+#define MSR_TSC_ADJUST	 0x3bu
 #define MSR_APIC_BASE	 0x1bu
 #define MSR_PAT		 0x277u
 #define MSR_TSC_DEADLINE 0x6e0u

@@ -19,8 +19,8 @@
  *                      0x11 0x12 0x4b564d00 0x4b564d01   kvmclock
  *
  * Pure C: no hardware, no globals, no allocation, so that it is tested
- * hosted. Time is the guest's TSC. The VM loop calls in from one vCPU at a
- * time; `cpu` is below board_config.cpus everywhere.
+ * hosted. Time is the TSC of a guest that has not written it. The VM loop calls
+ * in from one vCPU at a time; `cpu` is below board_config.cpus everywhere.
  */
 #ifndef HV_DEV_BOARD_H
 #define HV_DEV_BOARD_H
@@ -92,6 +92,7 @@ enum board_startup {
 struct board_clock {
 	uint64_t wall, system[BOARD_CPUS_MAX]; /* the MSRs */
 	uint32_t wall_version, version[BOARD_CPUS_MAX];
+	uint64_t adjust[BOARD_CPUS_MAX]; /* guest TSC - board time */
 	struct kvmclock_rate rate;
 };
 
@@ -154,6 +155,10 @@ static inline int board_pending(struct board *b, unsigned cpu)
 
 	return l->stale ? board_pending_find(b, cpu) : l->answer;
 }
+
+/* The vCPU's own TSC is the board's time + adjust from now on: kvmclock's
+ * pages say so. TSC_DEADLINE stays in the board's time. */
+void board_set_tsc_adjust(struct board *b, unsigned cpu, uint64_t adjust);
 
 /* Interrupt acknowledge: takes that vector, -1 when there is none. */
 int board_ack(struct board *b, unsigned cpu);

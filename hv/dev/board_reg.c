@@ -135,12 +135,22 @@ static void write_wall(struct board *b, uint64_t gpa)
 	put(b, gpa, &b->clock.wall_version, sizeof(w.version));
 }
 
+/* Where the TSCs of vCPUs differ, one page does not serve them all. */
+static bool tsc_alike(const struct board *b)
+{
+	for (unsigned i = 1; i < b->config.cpus; i++)
+		if (b->clock.adjust[i] != b->clock.adjust[0])
+			return false;
+	return true;
+}
+
 static void write_system(struct board *b, unsigned cpu, uint64_t value)
 {
 	struct kvmclock_time t = {
+		.tsc_timestamp = b->clock.adjust[cpu],
 		.mul = b->clock.rate.mul,
 		.shift = b->clock.rate.shift,
-		.flags = KVMCLOCK_TSC_STABLE,
+		.flags = tsc_alike(b) ? KVMCLOCK_TSC_STABLE : 0,
 	};
 	uint64_t gpa = value & ~UINT64_C(1);
 
@@ -152,6 +162,13 @@ static void write_system(struct board *b, unsigned cpu, uint64_t value)
 	put(b, gpa, &t, sizeof(t));
 	b->clock.version[cpu] += 2;
 	put(b, gpa, &b->clock.version[cpu], sizeof(t.version));
+}
+
+void board_set_tsc_adjust(struct board *b, unsigned cpu, uint64_t adjust)
+{
+	b->clock.adjust[cpu] = adjust;
+	for (unsigned i = 0; i < b->config.cpus; i++)
+		write_system(b, i, b->clock.system[i]);
 }
 
 static enum board_msr write_base(struct board *b, unsigned cpu, uint64_t value)

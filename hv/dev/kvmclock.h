@@ -3,8 +3,8 @@
  * Linux, Documentation/virt/kvm/x86/msr.rst and arch/x86 pvclock-abi.h.
  *
  * The guest computes ns = ((tsc << shift) * mul) >> 32 by itself; nothing
- * exits. All vCPUs get the same origin, TSC 0, so that they agree to the
- * nanosecond and PVCLOCK_TSC_STABLE may be told.
+ * exits. All vCPUs get the same origin, the board's time 0, so that they agree
+ * to the nanosecond; PVCLOCK_TSC_STABLE is told while their TSCs agree too.
  */
 #ifndef HV_DEV_KVMCLOCK_H
 #define HV_DEV_KVMCLOCK_H

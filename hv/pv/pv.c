@@ -144,7 +144,8 @@ static void pv_loop(struct vm *vm)
 static const struct engine_para para = {
 	.hides = CPUID_HIDE_PAGING | CPUID_HIDE_PKU | CPUID_HIDE_LA57 |
 		 CPUID_HIDE_PSE | CPUID_HIDE_PGE | CPUID_HIDE_SMEP |
-		 CPUID_HIDE_SMAP | CPUID_HIDE_MTRR | CPUID_HIDE_X2APIC,
+		 CPUID_HIDE_SMAP | CPUID_HIDE_MTRR | CPUID_HIDE_X2APIC |
+		 CPUID_HIDE_TSC_ADJUST,
 	.memory = pv_domain_memory,
 	.memory_free = pv_domain_free,
 	.load = pv_build,

@@ -187,3 +187,8 @@ void svm_set_pat(struct vcpu *v, uint64_t pat)
 	s->vmcb->g_pat = pat;
 	s->stale = true;
 }
+
+void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+	vmcb_of(v)->tsc_offset = offset;
+}

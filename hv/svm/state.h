@@ -14,5 +14,6 @@ bool svm_look(struct vcpu *v, struct look *look);
 void svm_set_cr2(struct vcpu *v, uint64_t cr2);
 void svm_set_efer(struct vcpu *v, uint64_t efer);
 void svm_set_pat(struct vcpu *v, uint64_t pat);
+void svm_set_tsc_offset(struct vcpu *v, uint64_t offset);
 
 #endif

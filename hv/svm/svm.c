@@ -406,5 +406,6 @@ const struct engine engine_svm = {
 	.set_cr2 = svm_set_cr2,
 	.set_efer = svm_set_efer,
 	.set_pat = svm_set_pat,
+	.set_tsc_offset = svm_set_tsc_offset,
 	.walks_pdptes = true,
 };

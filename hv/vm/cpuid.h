@@ -37,6 +37,7 @@ struct cpuid_leaf {
  * on. */
 #define CPUID_HIDE_FAST_STRINGS 0x400u
 #define CPUID_HIDE_PGE		0x800u
+#define CPUID_HIDE_TSC_ADJUST	0x1000u
 /* What only hardware paging gives for nothing. */
 #define CPUID_HIDE_PAGING (CPUID_HIDE_PCID | CPUID_HIDE_GIB_PAGES)
 

@@ -4,11 +4,11 @@
  * SDM 2, CPUID; APM 3 appendix E. A bit is listed when one of these holds:
  *   - the processor does it for the guest without our help, and no state that
  *     we would have to switch belongs to it;
- *   - we virtualize it (APIC, MTRR, MCA, x2APIC, TSC deadline, ARAT).
- * Bits that need more state than the guest may have (AVX, AVX-512, PKU) are
- * grouped by that state. Hidden, for one: SVM, VMX, MONITOR, performance
+ *   - we virtualize it (APIC, MTRR, MCA, x2APIC, TSC deadline, TSC_ADJUST,
+ * ARAT). Bits that need more state than the guest may have (AVX, AVX-512, PKU)
+ * are grouped by that state. Hidden, for one: SVM, VMX, MONITOR, performance
  * counters, thermal and power management, debug store, SGX, TSX, CET, PKS,
- * XSAVES, TSC_ADJUST, extended APIC space, IBS, OSVW, memory encryption.
+ * XSAVES, extended APIC space, IBS, OSVW, memory encryption.
  */
 #ifndef HV_VM_CPUID_BITS_H
 #define HV_VM_CPUID_BITS_H
@@ -79,6 +79,7 @@
 
 /* Leaf 7, subleaf 0, EBX. */
 #define ID7B_FSGSBASE	CPUID_BIT(0)
+#define ID7B_TSC_ADJUST CPUID_BIT(1)
 #define ID7B_BMI1	CPUID_BIT(3)
 #define ID7B_AVX2	CPUID_BIT(5)
 #define ID7B_FDP_EXCPTN CPUID_BIT(6) /* says what the FPU does not save */
@@ -101,9 +102,10 @@
 #define ID7B_AVX512VL	CPUID_BIT(31)
 
 #define ID7B_SHOWN                                                             \
-	(ID7B_FSGSBASE | ID7B_BMI1 | ID7B_FDP_EXCPTN | ID7B_SMEP | ID7B_BMI2 | \
-	 ID7B_ERMS | ID7B_INVPCID | ID7B_ZERO_FCS | ID7B_RDSEED | ID7B_ADX |   \
-	 ID7B_SMAP | ID7B_CLFLUSHOPT | ID7B_CLWB | ID7B_SHA)
+	(ID7B_FSGSBASE | ID7B_TSC_ADJUST | ID7B_BMI1 | ID7B_FDP_EXCPTN |       \
+	 ID7B_SMEP | ID7B_BMI2 | ID7B_ERMS | ID7B_INVPCID | ID7B_ZERO_FCS |    \
+	 ID7B_RDSEED | ID7B_ADX | ID7B_SMAP | ID7B_CLFLUSHOPT | ID7B_CLWB |    \
+	 ID7B_SHA)
 #define ID7B_OF_AVX ID7B_AVX2
 #define ID7B_OF_AVX512                                                         \
 	(ID7B_AVX512F | ID7B_AVX512DQ | ID7B_AVX512IFMA | ID7B_AVX512CD |      \

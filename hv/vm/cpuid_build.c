@@ -205,6 +205,7 @@ static void build_7(struct build *b)
 	mask &= ~(hidden(b, CPUID_HIDE_SMEP) ? ID7B_SMEP : 0);
 	mask &= ~(hidden(b, CPUID_HIDE_SMAP) ? ID7B_SMAP : 0);
 	mask &= ~(hidden(b, CPUID_HIDE_PCID) ? ID7B_INVPCID : 0);
+	mask &= ~(hidden(b, CPUID_HIDE_TSC_ADJUST) ? ID7B_TSC_ADJUST : 0);
 	mask &= ~(hidden(b, CPUID_HIDE_FAST_STRINGS) ? ID7B_ERMS : 0);
 	row[EBX] &= mask;
 	mask = ID7C_SHOWN | with_state(b, XCR0_AVX, ID7C_OF_AVX) |

@@ -222,6 +222,8 @@ struct engine {
 	void (*set_cr2)(struct vcpu *v, uint64_t cr2);
 	void (*set_efer)(struct vcpu *v, uint64_t efer);
 	void (*set_pat)(struct vcpu *v, uint64_t pat);
+	/* The guest reads the host's TSC + offset. */
+	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
 	/* After EXIT_INVALID: what was wrong with the guest, in words. NULL:
 	 * the processor does not say. */
 	void (*explain)(struct vcpu *v, char *text, unsigned size);

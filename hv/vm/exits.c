@@ -263,6 +263,8 @@ static bool read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
 
 	switch (board_rdmsr(&vm->board, v->id, msr, value)) {
 	case BOARD_MSR_OK:
+		if (msr == MSR_TSC_DEADLINE)
+			*value = vcpu_deadline_out(v, *value);
 		return true;
 	case BOARD_MSR_GP:
 		return false;
@@ -275,8 +277,11 @@ static bool read_msr(struct vcpu *v, uint32_t msr, uint64_t *value)
 		*value = s.efer;
 		return true;
 	case MSR_TSC:
-		*value = vm_now(vm, rdtsc());
+		*value = vcpu_tsc(v);
 		return true;
+	case MSR_TSC_ADJUST:
+		*value = v->tsc_adjust;
+		return msr_has_tsc_adjust(&v->msrs);
 	default:
 		return msr_read(&v->msrs, msr, value) == MSR_OK;
 	}
@@ -298,10 +303,20 @@ static bool write_efer(struct vcpu *v, uint64_t value)
 	return true;
 }
 
+static bool write_tsc_adjust(struct vcpu *v, uint64_t value)
+{
+	if (!msr_has_tsc_adjust(&v->msrs))
+		return false;
+	vcpu_set_tsc_adjust(v, value);
+	return true;
+}
+
 static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	struct vm *vm = v->vm;
 
+	if (v->tsc_adjust && msr == MSR_TSC_DEADLINE)
+		value = vcpu_deadline_in(v, value);
 	switch (board_wrmsr(&vm->board, v->id, msr, value)) {
 	case BOARD_MSR_OK:
 		return true;
@@ -312,6 +327,12 @@ static bool write_msr(struct vcpu *v, uint32_t msr, uint64_t value)
 	}
 	if (msr == MSR_EFER)
 		return write_efer(v, value);
+	if (msr == MSR_TSC_ADJUST)
+		return write_tsc_adjust(v, value);
+	if (msr == MSR_TSC) {
+		vcpu_set_tsc_adjust(v, v->tsc_adjust + value - vcpu_tsc(v));
+		return true;
+	}
 	if (msr_write(&v->msrs, msr, value) != MSR_OK)
 		return false;
 	if (msr == MSR_PAT) {

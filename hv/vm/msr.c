@@ -281,6 +281,11 @@ enum msr_answer msr_write(struct guest_msrs *m, uint32_t msr, uint64_t value)
 	return mtrr_write(m, msr, value);
 }
 
+bool msr_has_tsc_adjust(const struct guest_msrs *m)
+{
+	return shown(m, &m->cpuid->basic[7], EBX, ID7B_TSC_ADJUST);
+}
+
 bool msr_efer_valid(uint64_t old, uint64_t value, uint64_t cr0,
 		    const struct cpuid_table *cpuid)
 {

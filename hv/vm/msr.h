@@ -46,6 +46,9 @@ enum msr_answer msr_read(const struct guest_msrs *m, uint32_t msr,
 			 uint64_t *value);
 enum msr_answer msr_write(struct guest_msrs *m, uint32_t msr, uint64_t value);
 
+/* IA32_TSC_ADJUST is there; the vCPU keeps it. */
+bool msr_has_tsc_adjust(const struct guest_msrs *m);
+
 /*
  * True when a guest may write `value` to EFER: only bits of features that it
  * is shown, and LME only while paging is off (SDM 3A 4.1, APM 2 3.1.7). LMA

@@ -65,6 +65,8 @@ struct vcpu {
 	struct vmmu_cpu mmu;
 	struct vmmu_features features; /* of paging, under its scheme */
 	struct guest_msrs msrs;
+	uint64_t tsc_adjust; /* its TSC = board time + this */
+	uint64_t deadline;   /* TSC deadline, in its TSC */
 	uint64_t exits[EXIT_KINDS];
 };
 
@@ -91,8 +93,8 @@ struct vm {
 	struct cpuid_table cpuid;
 	struct vcpu *vcpu[BOARD_CPUS_MAX];
 	unsigned cpus;
-	uint64_t tsc_offset;  /* guest TSC = host TSC + this */
-	uint64_t timer_armed; /* guest TSC at which the host's timer is set */
+	uint64_t tsc_offset;  /* board time = host TSC + this */
+	uint64_t timer_armed; /* board time at which the host's timer is set */
 	int console_byte;     /* read, not yet in the UART; -1: none */
 	struct monitor monitor;
 	uint64_t memory;	/* bytes the guest was promised */
@@ -101,8 +103,8 @@ struct vm {
 	/* The vCPUs start under the first, and move on every switch_ticks. */
 	const struct vmmu_scheme *scheme[VM_SCHEMES];
 	unsigned scheme_count, scheme_now;
-	uint64_t switch_ticks; /* guest TSC; 0: they stay */
-	uint64_t switch_at;    /* guest TSC; UINT64_MAX: never */
+	uint64_t switch_ticks; /* board time; 0: they stay */
+	uint64_t switch_at;    /* board time; UINT64_MAX: never */
 	uint64_t switches;
 	bool pdptes_walked; /* hardware has walked them, where they lie */
 	enum vm_end end;
@@ -172,6 +174,13 @@ static inline const struct look *vcpu_look(struct vcpu *v)
 	}
 	return &v->look;
 }
+
+/* tsc.c: the vCPU's TSC, and IA32_TSC_ADJUST. */
+uint64_t vcpu_tsc(const struct vcpu *v);
+void vcpu_set_tsc_adjust(struct vcpu *v, uint64_t adjust);
+/* A deadline that the guest writes, as the board counts; and back. */
+uint64_t vcpu_deadline_in(struct vcpu *v, uint64_t value);
+uint64_t vcpu_deadline_out(const struct vcpu *v, uint64_t value);
 
 /* A vCPU's handlers: exits.c, violation.c, string_io.c. */
 extern void (*const vcpu_exit_handlers[EXIT_KINDS])(struct vcpu *v);

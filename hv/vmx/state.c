@@ -342,3 +342,9 @@ void vmx_set_pat(struct vcpu *v, uint64_t pat)
 		vmwrite(VMCS_GUEST_PAT, pat);
 	s->stale |= VMX_STALE_LINEAR;
 }
+
+void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+	(void)v;
+	vmwrite(VMCS_TSC_OFFSET, offset);
+}

@@ -27,5 +27,6 @@ bool vmx_look(struct vcpu *v, struct look *look);
 void vmx_set_cr2(struct vcpu *v, uint64_t cr2);
 void vmx_set_efer(struct vcpu *v, uint64_t efer);
 void vmx_set_pat(struct vcpu *v, uint64_t pat);
+void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset);
 
 #endif

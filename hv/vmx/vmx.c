@@ -411,5 +411,6 @@ const struct engine engine_vmx = {
 	.set_cr2 = vmx_set_cr2,
 	.set_efer = vmx_set_efer,
 	.set_pat = vmx_set_pat,
+	.set_tsc_offset = vmx_set_tsc_offset,
 	.explain = vmx_explain,
 };

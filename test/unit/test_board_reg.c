@@ -111,6 +111,25 @@ static void odd_mmio_accesses(void **state)
 	assert_false(board_mmio_read(&b, 0, mk_gpa(0xfed00000), 4, &v));
 }
 
+/* Two vCPUs whose TSCs differ: each page has its own origin, and none is good
+ * for both. */
+static void kvmclock_of_two_minds(void **state)
+{
+	(void)state;
+	start(2);
+	board_wrmsr(&b, 0, 0x4b564d01, 0x2001);
+	board_wrmsr(&b, 1, 0x4b564d01, 0x3001);
+	board_set_tsc_adjust(&b, 1, 777);
+	assert_int_equal(from_ram(0x2008, 8), 0);
+	assert_int_equal(from_ram(0x3008, 8), 777);
+	assert_int_equal(from_ram(0x201d, 1), 0);
+	assert_int_equal(from_ram(0x301d, 1), 0);
+	board_set_tsc_adjust(&b, 0, 777);
+	assert_int_equal(from_ram(0x2008, 8), 777);
+	assert_int_equal(from_ram(0x201d, 1), 1);
+	assert_int_equal(from_ram(0x301d, 1), 1);
+}
+
 static void kvmclock(void **state)
 {
 	uint64_t v;
@@ -176,6 +195,7 @@ int main(void)
 		cmocka_unit_test(apic_page_moves_and_goes),
 		cmocka_unit_test(odd_mmio_accesses),
 		cmocka_unit_test(kvmclock),
+		cmocka_unit_test(kvmclock_of_two_minds),
 		cmocka_unit_test(startup_in_order),
 	};
 

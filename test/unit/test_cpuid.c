@@ -277,6 +277,15 @@ static void fast_strings_may_be_off(void **state)
 	assert_false(ask(7, 0, &idle)[EDX] & ID7D_FSRM);
 }
 
+static void tsc_adjust_may_be_hidden(void **state)
+{
+	(void)state;
+	build(all_bits, COUNT(all_bits), 1, 0);
+	assert_true(ask(7, 0, &idle)[EBX] & ID7B_TSC_ADJUST);
+	build(all_bits, COUNT(all_bits), 1, CPUID_HIDE_TSC_ADJUST);
+	assert_false(ask(7, 0, &idle)[EBX] & ID7B_TSC_ADJUST);
+}
+
 /* Bits by which a guest would reach for what we do not virtualize. */
 static void nothing_else_is_shown(void **state)
 {
@@ -290,8 +299,8 @@ static void nothing_else_is_shown(void **state)
 	assert_int_equal(r[EDX] & 0xf8740400, 0); /* PSN DS ACPI SS TM IA64 */
 	assert_int_equal(r[EBX], 0x0001ff00);
 	assert_int_equal(ask(7, 0, &idle)[EAX], 1);
-	/* TSC_ADJUST SGX HLE RTM PQM MPX PQE PT, AVX-512 without its state */
-	assert_int_equal(ask(7, 0, &idle)[EBX] & 0xde63d816, 0);
+	/* SGX HLE RTM PQM MPX PQE PT, AVX-512 without its state */
+	assert_int_equal(ask(7, 0, &idle)[EBX] & 0xde63d814, 0);
 	/* WAITPKG CET TME KL ENQCMD SGX_LC PKS, AVX-512 */
 	assert_int_equal(ask(7, 0, &idle)[ECX],
 			 ID7C_SHOWN | ID7C_OF_AVX | ID7C_PKU);
@@ -390,6 +399,7 @@ int main(void)
 		cmocka_unit_test(xcr0_rules),
 		cmocka_unit_test(schemes_hide),
 		cmocka_unit_test(fast_strings_may_be_off),
+		cmocka_unit_test(tsc_adjust_may_be_hidden),
 		cmocka_unit_test(nothing_else_is_shown),
 		cmocka_unit_test(avx512_by_its_state),
 		cmocka_unit_test(intel_topology),

@@ -53,7 +53,7 @@ struct rig {
 	/* What the engine and the host were asked. */
 	bool window, iret;
 	unsigned windows, irets, idles, takes, flushes, arms, timer_stops;
-	uint64_t armed, pat;
+	uint64_t armed, pat, tsc_offset;
 	/* What they do. */
 	uint32_t cannot; /* VMMU_NEEDS_* */
 	void (*run)(struct rig *r);
@@ -179,6 +179,12 @@ static inline void rig_set_pat(struct vcpu *v, uint64_t pat)
 	rig.pat = rig.s.pat = pat;
 }
 
+static inline void rig_set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+	(void)v;
+	rig.tsc_offset = offset;
+}
+
 static const struct engine rig_engine = {
 	.name = "rig",
 	.run = rig_run,
@@ -197,6 +203,7 @@ static const struct engine rig_engine = {
 	.set_paging = rig_set_paging,
 	.set_efer = rig_set_efer,
 	.set_pat = rig_set_pat,
+	.set_tsc_offset = rig_set_tsc_offset,
 };
 
 /* The bare machine. */
