@@ -118,10 +118,10 @@ enum vmmu_direct_status {
 
 const char *vmmu_direct_status_name(enum vmmu_direct_status status);
 
-/* Long operations take a budget: the number of table entries that may still
- * be looked at; it is counted down. NULL: no limit. A call may do up to one
- * table (512 entries) more than its budget. Taking a table apart may outlive
- * the operation that caused it: what is left is done by the VM's next
+/* Long operations take a budget: about the number of table entries that may
+ * still be looked at; it is counted down. NULL: no limit. A call may do up to
+ * one table (512 entries) more than its budget. Taking a table apart may
+ * outlive the operation that caused it: what is left is done by the VM's next
  * operations, each of which answers AGAIN until it is; so also those that take
  * no budget. */
 

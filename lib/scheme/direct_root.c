@@ -30,6 +30,33 @@ static enum vmmu_direct_status pin(struct vmmu_direct_vm *d, uint64_t hfn,
 	return VMMU_DIRECT_OK;
 }
 
+/* The table that a promotion was at when it paused, if that one paused too. */
+static struct vmmu_frame *paused_below(const struct vmmu_direct_vm *d,
+				       const struct vmmu_frame *f)
+{
+	const uint64_t *entries = direct_entries(d, direct_hfn(d, f));
+	struct vmmu_frame *child;
+
+	if (f->mark >= ENTRIES || !(entries[f->mark] & ENTRY_P))
+		return NULL;
+	child = direct_own(d, entry_frame(entries[f->mark]));
+	if (!child || child->type != f->type - 1 || child->type_count ||
+	    !(child->flags & VMMU_FRAME_PARTIAL))
+		return NULL;
+	return child;
+}
+
+/* A pin that the guest began and does not want to finish. */
+static bool abandon(struct vmmu_direct_vm *d, struct vmmu_frame *f,
+		    uint32_t *budget)
+{
+	struct vmmu_frame *child = paused_below(d, f);
+
+	if (child && !abandon(d, child, budget))
+		return false;
+	return direct_demote(d, f, budget);
+}
+
 static enum vmmu_direct_status unpin(struct vmmu_direct_vm *d, uint64_t hfn,
 				     uint32_t *budget)
 {
@@ -37,10 +64,9 @@ static enum vmmu_direct_status unpin(struct vmmu_direct_vm *d, uint64_t hfn,
 
 	if (!f)
 		return VMMU_DIRECT_FOREIGN;
-	/* A pin that the guest began and does not want to finish. */
 	if (f->flags & VMMU_FRAME_PARTIAL && !f->type_count)
-		return direct_demote(d, f, budget) ? VMMU_DIRECT_OK
-						   : VMMU_DIRECT_AGAIN;
+		return abandon(d, f, budget) ? VMMU_DIRECT_OK
+					     : VMMU_DIRECT_AGAIN;
 	if (!(f->flags & VMMU_FRAME_PINNED))
 		return VMMU_DIRECT_STATE;
 	f->flags &= (uint8_t)~VMMU_FRAME_PINNED;

@@ -16,10 +16,20 @@
  */
 #include "scheme/direct_leaf.h"
 
-/* 1. L1: pages. */
+/* 1. Most entries of most tables are zero and need nothing: they are passed
+ * over so many at a time. */
 
-static void leaves_put(struct vmmu_direct_vm *d, const uint64_t *entries,
-		       unsigned count)
+#define STRIDE 8u
+
+static inline bool all_zero(const uint64_t *e)
+{
+	return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
+
+/* 2. L1: pages. */
+
+static inline void block_put(struct vmmu_direct_vm *d, const uint64_t *entries,
+			     unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t entry = entry_load(&entries[i]);
@@ -27,6 +37,17 @@ static void leaves_put(struct vmmu_direct_vm *d, const uint64_t *entries,
 		if (entry & ENTRY_P)
 			leaf_put(d, entry);
 	}
+}
+
+static void leaves_put(struct vmmu_direct_vm *d, const uint64_t *entries,
+		       unsigned count)
+{
+	unsigned at;
+
+	for (at = 0; at + STRIDE <= count; at += STRIDE)
+		if (!all_zero(&entries[at]))
+			block_put(d, &entries[at], STRIDE);
+	block_put(d, &entries[at], count - at);
 }
 
 /* The page of a present entry, as promote meets it. */
@@ -44,27 +65,44 @@ static enum vmmu_direct_status leaf_admit(struct vmmu_direct_vm *d,
 	return s;
 }
 
-static enum vmmu_direct_status promote_leaves(struct vmmu_direct_vm *d,
-					      uint64_t *entries)
+static inline enum vmmu_direct_status block_admit(struct vmmu_direct_vm *d,
+						  uint64_t *entries,
+						  unsigned *done)
 {
 	enum vmmu_direct_status s = VMMU_DIRECT_OK;
 
-	for (unsigned i = 0; i < ENTRIES; i++) {
-		uint64_t entry = entry_load(&entries[i]);
+	for (*done = 0; *done < STRIDE; ++*done) {
+		uint64_t entry = entry_load(&entries[*done]);
 
 		if (entry & ENTRY_P)
-			s = leaf_admit(d, &entries[i], entry);
+			s = leaf_admit(d, &entries[*done], entry);
 		else if (!leaf_absent_ok(d, entry))
 			s = VMMU_DIRECT_BITS;
+		if (s != VMMU_DIRECT_OK)
+			return s;
+	}
+	return VMMU_DIRECT_OK;
+}
+
+static enum vmmu_direct_status promote_leaves(struct vmmu_direct_vm *d,
+					      uint64_t *entries)
+{
+	for (unsigned at = 0; at < ENTRIES; at += STRIDE) {
+		enum vmmu_direct_status s;
+		unsigned done;
+
+		if (all_zero(&entries[at]))
+			continue;
+		s = block_admit(d, &entries[at], &done);
 		if (s != VMMU_DIRECT_OK) {
-			leaves_put(d, entries, i);
+			leaves_put(d, entries, at + done);
 			return s;
 		}
 	}
 	return VMMU_DIRECT_OK;
 }
 
-/* 2. L2, L3, L4: links. */
+/* 3. L2, L3, L4: links. */
 
 static enum vmmu_direct_status link_get(struct vmmu_direct_vm *d,
 					const struct vmmu_frame *parent,
@@ -126,7 +164,11 @@ static enum vmmu_direct_status promote_links(struct vmmu_direct_vm *d,
 	for (unsigned i = go_on(f, 0); i < ENTRIES; i++) {
 		enum vmmu_direct_status s = VMMU_DIRECT_AGAIN;
 
-		if (direct_is_ours(d, f->type, i))
+		if (i % STRIDE == 0 && all_zero(&entries[i])) {
+			i += STRIDE - 1;
+			continue;
+		}
+		if (!entries[i] || direct_is_ours(d, f->type, i))
 			continue;
 		if (!direct_spent(budget))
 			s = link_get(d, f, &entries[i], budget);
@@ -136,8 +178,9 @@ static enum vmmu_direct_status promote_links(struct vmmu_direct_vm *d,
 				direct_doom(d, f);
 			return s;
 		}
-		direct_spend(budget, 1);
+		direct_spend(budget, STRIDE);
 	}
+	direct_spend(budget, STRIDE);
 	if (was_paused)
 		f->mark = d->epoch;
 	return VMMU_DIRECT_OK;
@@ -149,21 +192,26 @@ static bool demote_links(struct vmmu_direct_vm *d, struct vmmu_frame *f,
 	bool was_paused = f->flags & VMMU_FRAME_PARTIAL;
 
 	for (unsigned i = go_on(f, ENTRIES); i; i--) {
-		if (direct_is_ours(d, f->type, i - 1))
+		if (i % STRIDE == 0 && all_zero(&entries[i - STRIDE])) {
+			i -= STRIDE - 1;
+			continue;
+		}
+		if (!entries[i - 1] || direct_is_ours(d, f->type, i - 1))
 			continue;
 		if (direct_spent(budget) ||
 		    !link_put(d, entry_load(&entries[i - 1]), budget)) {
 			pause_at(f, i);
 			return false;
 		}
-		direct_spend(budget, 1);
+		direct_spend(budget, STRIDE);
 	}
+	direct_spend(budget, STRIDE);
 	if (was_paused)
 		f->mark = d->epoch;
 	return true;
 }
 
-/* 3. The hypervisor's slots: written last, when nothing can fail, so that no
+/* 4. The hypervisor's slots: written last, when nothing can fail, so that no
  * frame which the guest may write ever has them. */
 
 static void slots_fill(const struct vmmu_direct_vm *d, uint64_t *entries)
@@ -179,7 +227,7 @@ static void slots_clear(const struct vmmu_direct_vm *d, uint64_t *entries)
 		entry_store(&entries[d->config.slot_first + i], 0);
 }
 
-/* 4. Any type. */
+/* 5. Any type. */
 
 enum vmmu_direct_status direct_promote(struct vmmu_direct_vm *d,
 				       struct vmmu_frame *f, uint32_t *budget)

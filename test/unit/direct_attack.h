@@ -61,6 +61,14 @@ static inline void attack_fill(struct attack *a, uint64_t gfn, unsigned index,
 	assert_int_equal(rig_update(a->r, 0, rig_at(0, gfn, index), value), OK);
 }
 
+/* 64 links to one table, so that a small budget does not last for all. */
+static inline void attack_fill_links(struct attack *a, uint64_t gfn,
+				     uint64_t to)
+{
+	for (unsigned i = 8; i < 72; i++)
+		attack_fill(a, gfn, i, rig_to(0, to, P | W));
+}
+
 /* A pin with a budget, as often as it asks for more. */
 static inline enum vmmu_direct_status attack_pin_slowly(struct attack *a,
 							uint64_t gfn,

@@ -83,7 +83,7 @@ static inline uint32_t play_budget(struct play *p)
 {
 	uint8_t b = play_byte(p);
 
-	return b < 128 ? 100000 : b < 192 ? 700 : 1u + b % 64;
+	return b < 128 ? 100000 : b < 192 ? 600 : 1u + b % 16;
 }
 
 static inline gva_t play_gva(struct play *p)
