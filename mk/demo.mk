@@ -11,13 +11,16 @@ demo: ## install, build, boot a stock kernel under each scheme, compare
 
 bench-guest: all $(KERNEL) ## what virtualization costs a guest
 	@tools/bench-guest.sh $(O) $(KERNEL) $(filter-out none,$(SCHEMES))
+bench-vmx: all $(KERNEL) ## the same of exits and faults on VMX, on Bochs
+	@mkdir -p $(O)/bench/vmx
+	@tools/bench-vmx.sh $(O) $(KERNEL)
 bench-roots: all $(KERNEL) ## what shadow gains by keeping more roots
 	@tools/bench-roots.sh $(O) $(KERNEL) 1 2 4 8 16
 # -k: what misses its limit does not hide the rest.
 bench: ## measure, against what must be reached
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory -k bench-lib bench-guest bench-roots
-.PHONY: bench bench-guest bench-roots
+.PHONY: bench bench-guest bench-vmx bench-roots
 
 # Where the instructions go: by function, for one operation of a row.
 ROW    ?= touch

@@ -21,20 +21,6 @@ uint32_t cpuid_xsave_size(const struct cpuid_table *t, uint64_t states)
 	return size;
 }
 
-uint32_t cpuid_xsavec_size(const struct cpuid_table *t, uint64_t states)
-{
-	uint32_t size = 576;
-
-	for (unsigned i = 2; i < CPUID_STATES; i++) {
-		if (!(states >> i & 1))
-			continue;
-		if (t->state_aligned >> i & 1)
-			size = (size + 63) & ~63u;
-		size += t->state_size[i];
-	}
-	return size;
-}
-
 void cpuid_apply(const struct cpuid_table *t, unsigned dynamic,
 		 uint32_t subleaf, const struct cpuid_dynamic *now,
 		 uint32_t regs[4])
@@ -60,8 +46,6 @@ void cpuid_apply(const struct cpuid_table *t, unsigned dynamic,
 	case DYNAMIC_XSAVE:
 		if (subleaf == 0)
 			regs[EBX] = cpuid_xsave_size(t, now->xcr0);
-		else if (subleaf == 1 && regs[EAX] & IDD1A_XSAVEC)
-			regs[EBX] = cpuid_xsavec_size(t, now->xcr0);
 		break;
 	case DYNAMIC_X1:
 		if (!now->apic_enabled)

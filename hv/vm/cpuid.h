@@ -84,9 +84,8 @@ struct cpuid_table {
 	uint64_t efer;		     /* EFER bits that may be set */
 	uint64_t cr4;		     /* CR4 bits that may be set */
 	struct vmmu_features paging; /* all but pdptes_in_memory */
-	/* XSAVE area by state: offset, size, 64-byte alignment. */
+	/* XSAVE area by state: offset, size. */
 	uint32_t state_offset[CPUID_STATES], state_size[CPUID_STATES];
-	uint32_t state_aligned;
 };
 
 /*

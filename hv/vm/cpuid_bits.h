@@ -154,9 +154,9 @@
 
 /* Leaf 0Dh, subleaf 1, EAX. */
 #define IDD1A_XSAVEOPT CPUID_BIT(0)
-#define IDD1A_XSAVEC   CPUID_BIT(1)
 #define IDD1A_XGETBV1  CPUID_BIT(2)
-#define IDD1A_SHOWN    (IDD1A_XSAVEOPT | IDD1A_XSAVEC | IDD1A_XGETBV1)
+/* Not XSAVEC: no processor has it without XSAVES, which is not offered. */
+#define IDD1A_SHOWN (IDD1A_XSAVEOPT | IDD1A_XGETBV1)
 
 /* 8000_0001h, EDX. */
 #define IDX1D_SYSCALL  CPUID_BIT(11)

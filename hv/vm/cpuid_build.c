@@ -120,7 +120,6 @@ static void build_states(struct build *b)
 		host_row(b, 0xd, i, row);
 		t->state_size[i] = row[EAX];
 		t->state_offset[i] = row[EBX];
-		t->state_aligned |= (row[ECX] >> 1 & 1) << i;
 	}
 }
 

@@ -23,7 +23,5 @@ enum cpuid_dynamic_kind {
 
 /* Bytes of the XSAVE area that holds these states: SDM 1 13.4. */
 uint32_t cpuid_xsave_size(const struct cpuid_table *t, uint64_t states);
-/* The same in the compacted format. */
-uint32_t cpuid_xsavec_size(const struct cpuid_table *t, uint64_t states);
 
 #endif

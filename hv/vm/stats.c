@@ -7,7 +7,8 @@
  *   root_reuse        root_hits / (root_hits + root_misses): loads of CR3 that
  *                     found their tables ready
  *   exits_per_fault   exits for the guest's paging (page_fault, cr, invlpg)
- *                     for each page fault that the guest takes (pf_guest)
+ *                     for each page fault that the guest takes (pf_guest,
+ *                     pf_direct)
  *
  * null: nothing to divide by.
  */
@@ -108,6 +109,7 @@ static void put_counters(const struct vmmu_stats *s,
 		{ "violations", s->violations },
 		{ "pf_taken", s->pf_taken },
 		{ "pf_guest", s->pf_guest },
+		{ "pf_direct", s->pf_direct },
 		{ "pf_fixed", s->pf_fixed },
 		{ "pf_spurious", s->pf_spurious },
 		{ "pf_dirty", s->pf_dirty },
@@ -163,7 +165,7 @@ static void put_memory(const struct vm *vm, const struct fmt_sink *sink)
 	put_ratio(sink, "exits_per_fault",
 		  exits_of(vm, EXIT_PAGE_FAULT) + exits_of(vm, EXIT_CR) +
 			  exits_of(vm, EXIT_INVLPG),
-		  s->pf_guest);
+		  s->pf_guest + s->pf_direct);
 	count_mapped(vm, leaves);
 	fmt_print(sink,
 		  "},\"mapped\":{\"4k\":%llu,\"2m\":%llu,\"1g\":%llu}"

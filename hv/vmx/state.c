@@ -137,6 +137,16 @@ static void write_real(enum vmcs_field field, uint64_t value, uint64_t keep)
 	vmwrite(field, (value & ~keep) | (vmread(field) & keep));
 }
 
+/* A #PF makes an exit where its error code under the mask is what must match:
+ * SDM 3C 25.2. Those without P stay with the guest, if the scheme says so. */
+static void filter_faults(const struct vcpu *v)
+{
+	uint32_t filter = vmmu_cpu_direct_faults(&v->mmu) ? VMMU_PF_P : 0;
+
+	vmwrite(VMCS_PF_MASK, filter);
+	vmwrite(VMCS_PF_MATCH, filter);
+}
+
 bool vmx_load_software(struct vcpu *v, struct vmx_vcpu *s)
 {
 	struct vmmu_regs real;
@@ -158,6 +168,7 @@ bool vmx_load_software(struct vcpu *v, struct vmx_vcpu *s)
 	/* The scheme's tables are write-back by entry 0 of this. */
 	vmwrite(VMCS_GUEST_PAT, PAT_RESET);
 	load_efer(s, real.efer);
+	filter_faults(v);
 	return true;
 }
 

@@ -71,6 +71,7 @@ static void vmx_hardware(struct vmmu_hw *hw)
 	hw->nested_format = this_cpu.controls.no_nested ? NULL : &pt_ept;
 	hw->nested_max_leaf = this_cpu.controls.max_leaf;
 	hw->host_max_leaf = gib_pages ? 3 : 2;
+	hw->filters_faults = (cpuid(0x80000008, 0).eax & 0xff) < 52;
 }
 
 /* 2. A vCPU's VMCS. */

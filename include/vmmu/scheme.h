@@ -104,6 +104,9 @@ struct vmmu_scheme {
 	/* Where the tables that the processor walks map a gva now. False: they
 	 * do not. NULL: they do not map gvas. */
 	bool (*translate)(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa);
+	/* On hardware that filters faults: may those with P = 0 be the guest's,
+	 * without coming here, in the mode that cpu->mode is? NULL: never. */
+	bool (*direct_faults)(const struct vmmu_cpu *cpu);
 	/* Software wrote to guest memory: tables may lie there. */
 	void (*wrote)(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
 	/* An EMULATE that cannot be carried out: let the guest write. */

@@ -22,6 +22,9 @@ struct vmmu_hw {
 	/* The same of the processor's own paging, for schemes whose tables it
 	 * walks without nesting; 0: no such scheme may be used. */
 	uint8_t host_max_leaf;
+	/* The engine can give a #PF with P = 0 in its error code to the guest
+	 * and see all others; and bit 51 of a page-table entry is reserved. */
+	bool filters_faults;
 };
 
 /* Counters, with KVM's names where the event is the same. A fault that is not
@@ -45,6 +48,9 @@ struct vmmu_stats {
 	uint64_t tlb_flush;    /* flushes asked of the hardware */
 	uint64_t mmu_recycled; /* times table memory ran out and was reused */
 	/* Of shadow pages: */
+	/* True faults that hardware took to the guest, as far as is seen: the
+	 * guest has filled an entry that was known to be absent. */
+	uint64_t pf_direct;
 	uint64_t mmu_pte_write;	    /* writes to guest tables, emulated */
 	uint64_t mmu_unsync;	    /* leaf tables that the guest may write */
 	uint64_t mmu_shadow_zapped; /* given up */
@@ -150,6 +156,13 @@ void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3);
  * root; PDPTEs and PAT are the engine's own matter, but a flush of the vCPU
  * asks it to read the PDPTEs anew. Changes with set_regs and switch alone. */
 void vmmu_cpu_real_regs(const struct vmmu_cpu *cpu, struct vmmu_regs *real);
+
+/* Faults with P = 0 need not come to vmmu_cpu_fault, as things are now: ask
+ * again when vmmu_cpu_real_regs may have changed. */
+static inline bool vmmu_cpu_direct_faults(const struct vmmu_cpu *cpu)
+{
+	return cpu->scheme->direct_faults && cpu->scheme->direct_faults(cpu);
+}
 
 /* A hidden or true fault, or a nested violation. */
 void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,

@@ -270,6 +270,7 @@ const struct vmmu_scheme vmmu_shadow = {
 	.flush = shadow_flush,
 	.gpa_changed = shadow_gpa_changed,
 	.translate = shadow_translate,
+	.direct_faults = shadow_direct_faults,
 	.wrote = shadow_wrote,
 	.unshadow = shadow_unshadow,
 	.audit = shadow_audit,

@@ -117,3 +117,17 @@ void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	    (in_row > 0 && wanted_at(p, index - 1)))
 		make_all(cpu, s, p, index, found);
 }
+
+void shadow_beside(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		   struct shadow_page *p, unsigned index)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	struct beside b = { .cpu = cpu,
+			    .s = s,
+			    .p = p,
+			    .generation = cpu->vm->slots.generation };
+
+	if (p->generation == b.generation && p->key.mode == shadow_mode(m) &&
+	    m->straight && m->regs.cr0 & VMMU_CR0_WP && !m->pku && !m->pks)
+		make(&b, index);
+}

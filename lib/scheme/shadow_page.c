@@ -69,6 +69,7 @@ bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm)
 	uint32_t want = 1;
 
 	s->vm = vm;
+	shadow_absent_begin(s);
 	while (want < SHADOW_BUCKETS && want * 128 < vm->pool.limit)
 		want *= 2;
 	while (s->bucket_count < want) {
@@ -287,8 +288,10 @@ static bool get_pages(struct shadow_vm *s, struct shadow_page *p)
 	p->links = get(s, &p->links_page);
 	if (p->links && snap)
 		p->snap = get(s, &p->snap_page);
-	if (p->links && (!snap || p->snap))
+	if (p->links && (!snap || p->snap)) {
+		shadow_absent_fill(s, p);
 		return true;
+	}
 	put(s, p->table_page);
 	if (p->links)
 		put(s, p->links_page);
@@ -390,6 +393,7 @@ void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p)
 	}
 	if (!shadow_is_pae_root(p))
 		p->rows = 0;
+	shadow_absent_forget(s, p);
 	s->stale = true;
 }
 
@@ -415,6 +419,7 @@ static void give_pages(struct shadow_vm *s, struct shadow_page *p)
 {
 	uint32_t id = shadow_id(s, p);
 
+	shadow_absent_clear(s, p);
 	put(s, p->table_page);
 	put(s, p->links_page);
 	if (p->snap)

@@ -54,6 +54,10 @@ struct shadow_link {
 
 #define SHADOW_BUCKET UINT32_C(0x80000000)
 
+/* An entry that is none, and that hardware reports as a reserved bit: P and
+ * every address bit, so no frame's. */
+#define SHADOW_TRAP UINT64_C(0x000ffffffffff001)
+
 struct shadow_page {
 	struct shadow_key key;
 	uint64_t *table;
@@ -80,6 +84,9 @@ struct shadow_page {
 			uint64_t generation;
 			uint32_t id;
 			uint8_t idle; /* syncs that found nothing changed */
+			/* Level 1: shadow_absent.c. 0: no entry is 0. */
+			uint8_t known;
+			uint16_t written; /* the entry, last; 512: none */
 		};
 	};
 };
@@ -103,7 +110,8 @@ struct shadow_vm {
 	uint32_t newest, oldest, count;
 	uint32_t tables; /* of them not direct */
 	uint32_t unsync_count, clock;
-	bool stale; /* hardware must be flushed before the guest runs */
+	uint64_t absent; /* what entries that are none are: 0, or TRAP */
+	bool stale;	 /* hardware must be flushed before the guest runs */
 	uint64_t large[PT_LEVELS_MAX + 1]; /* leaves, by level */
 	uint32_t hash[SHADOW_HASH];
 	uint16_t region[SHADOW_REGIONS]; /* tables by 2 MiB of frames */
@@ -140,7 +148,9 @@ static inline struct shadow_page *shadow_at(const struct shadow_vm *s,
 
 static inline uint64_t shadow_load(const struct shadow_page *p, unsigned index)
 {
-	return __atomic_load_n(&p->table[index], __ATOMIC_RELAXED);
+	uint64_t entry = __atomic_load_n(&p->table[index], __ATOMIC_RELAXED);
+
+	return entry == SHADOW_TRAP ? 0 : entry;
 }
 
 static inline void shadow_store(struct shadow_page *p, unsigned index,
@@ -254,7 +264,11 @@ struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 				      uint64_t gva);
 void shadow_quick_forget(struct shadow_vm *s);
 bool shadow_translate(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa);
-/* shadow_around.c: makes leaves beside the one at `index`. */
+/* shadow_around.c: a leaf at `index` of a level 1 page, which nobody has asked
+ * for yet, if it is to be had for little. */
+void shadow_beside(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		   struct shadow_page *p, unsigned index);
+/* Makes leaves beside the one at `index`. */
 void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		   struct shadow_page *p, unsigned index,
 		   const struct finding *found);
@@ -312,5 +326,18 @@ bool shadow_read(struct vmmu_cpu *cpu, uint64_t gpa, unsigned size,
 
 /* shadow_audit.c */
 uint32_t shadow_audit(struct vmmu_vm *vm, const struct vmmu_audit_sink *sink);
+
+/* shadow_absent.c: true faults that hardware gives to the guest. */
+void shadow_absent_begin(struct shadow_vm *s);
+void shadow_absent_fill(const struct shadow_vm *s, struct shadow_page *p);
+void shadow_absent_clear(const struct shadow_vm *s, struct shadow_page *p);
+bool shadow_direct_faults(const struct vmmu_cpu *cpu);
+/* The guest's entries that are absent now are known to be; p->guest is. */
+void shadow_absent_learn(const struct shadow_vm *s, struct shadow_page *p);
+void shadow_absent_forget(const struct shadow_vm *s, struct shadow_page *p);
+/* May a write to the frame be emulated, so that its tables stay in sync? */
+bool shadow_absent_emulates(const struct shadow_vm *s, uint64_t frame);
+void shadow_absent_wrote(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			 struct shadow_page *p, unsigned index);
 
 #endif

@@ -193,6 +193,7 @@ bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	entry = gpte_read_8(p->guest + (f->gva.v >> 9 & 0xff8));
 	if (!(entry & SHADOW_P)) {
 		inject(cpu, f, 0, a);
+		shadow_absent_learn(s, p);
 		return true;
 	}
 	if (entry & l->reserved_leaf)

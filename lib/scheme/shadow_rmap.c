@@ -108,7 +108,7 @@ void shadow_drop(struct shadow_vm *s, struct shadow_page *p, unsigned index)
 
 	if (!(entry & SHADOW_P))
 		return;
-	shadow_store(p, index, 0);
+	shadow_store(p, index, shadow_is_pae_root(p) ? 0 : s->absent);
 	p->present--;
 	if (!shadow_is_leaf(p, entry)) {
 		out_of_parents(s, node_of(s, p, index), &p->links[index]);

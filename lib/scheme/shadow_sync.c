@@ -112,6 +112,7 @@ static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	s->owner[s->unsync_count] = owner_of(s, p);
 	s->unsync[s->unsync_count++] = (uint16_t)shadow_id(s, p);
 	p->unsync = true;
+	shadow_absent_forget(s, p);
 	if (!shadow_is_pae_root(p))
 		p->idle = 0;
 	if (p->key.level > 1)
@@ -155,6 +156,8 @@ bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame)
 	free_unlinked(s, frame);
 	if (!shadow_first(s, frame))
 		return true;
+	if (shadow_absent_emulates(s, frame))
+		return false;
 	if (!shadow_has_upper(s, frame)) {
 		free_other_modes(cpu, s, frame);
 		unsync_frame(cpu, s, frame);
@@ -482,6 +485,7 @@ static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 
 	if (p->key.level == 1) {
 		sync_entry(cpu, s, p, index);
+		shadow_absent_wrote(cpu, s, p, index);
 		return;
 	}
 	if (!(entry & SHADOW_P))

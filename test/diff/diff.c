@@ -96,6 +96,7 @@ static void add(struct run_result *sum, const struct run_result *r)
 	sum->count.walks += r->count.walks;
 	sum->count.retries += r->count.retries;
 	sum->count.emulated += r->count.emulated;
+	sum->count.direct += r->count.direct;
 	sum->count.audits += r->count.audits;
 	sum->stats.mmu_recycled += r->stats.mmu_recycled;
 	sum->stats.pf_dirty += r->stats.pf_dirty;
@@ -112,12 +113,14 @@ static void print_counts(const struct run_result *r)
 	       r->count.accesses, r->count.tlb_hits, r->count.stale,
 	       r->count.faults, r->count.mmio, r->count.walks,
 	       r->count.violations);
-	printf("# retries %" PRIu64 ", emulated %" PRIu64 ", recycled %" PRIu64
-	       ", dirty %" PRIu64 ", spurious %" PRIu64 ", mapped 4K %" PRIu64
-	       " 2M %" PRIu64 " 1G %" PRIu64 ", audits %" PRIu64 "\n",
-	       r->count.retries, r->count.emulated, r->stats.mmu_recycled,
-	       r->stats.pf_dirty, r->stats.pf_spurious, r->stats.mapped[1],
-	       r->stats.mapped[2], r->stats.mapped[3], r->count.audits);
+	printf("# retries %" PRIu64 ", emulated %" PRIu64 ", direct %" PRIu64
+	       ", recycled %" PRIu64 ", dirty %" PRIu64 ", spurious %" PRIu64
+	       ", mapped 4K %" PRIu64 " 2M %" PRIu64 " 1G %" PRIu64
+	       ", audits %" PRIu64 "\n",
+	       r->count.retries, r->count.emulated, r->count.direct,
+	       r->stats.mmu_recycled, r->stats.pf_dirty, r->stats.pf_spurious,
+	       r->stats.mapped[1], r->stats.mapped[2], r->stats.mapped[3],
+	       r->count.audits);
 }
 
 /* What the traces of one mode did together. */

@@ -426,6 +426,7 @@ static void choose_config(struct gen *g)
 	if (c->scheme == SCHEME_SHADOW) {
 		c->tables = c->tables == 256 ? 256 : 40;
 		c->roots = UINT64_C(1) << rng_below(&g->rng, 4);
+		c->filter = PERCENT(50);
 	}
 }
 

@@ -115,8 +115,15 @@ static bool walk(struct world *w, gva_t gva, unsigned access, bool fresh,
 	case SMMU_FAULT:
 		/* SDM 3A 4.10.4.1: a page fault drops what was cached. */
 		tlb_invlpg(&w->tlb, &real, gva);
-		if (r.error & VMMU_PF_RSVD)
+		if (r.error & VMMU_PF_RSVD && !w->vm.hw.filters_faults)
 			return world_fail(w, "reserved bits in our table");
+		if (!(r.error & VMMU_PF_P) && w->vm.hw.filters_faults &&
+		    vmmu_cpu_direct_faults(&w->cpu)) {
+			w->count.direct++;
+			done->place = (struct place){ .where = AT_FAULT,
+						      .error = r.error };
+			return true;
+		}
 		return obey(w, gva, access, r.error, done, again);
 	case SMMU_STOPPED:
 		break;

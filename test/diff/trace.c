@@ -42,6 +42,7 @@ static const struct key keys[] = {
 	{ "gib", offsetof(struct world_config, gib) },
 	{ "pdptes", offsetof(struct world_config, pdptes_in_memory) },
 	{ "roots", offsetof(struct world_config, roots) },
+	{ "filter", offsetof(struct world_config, filter) },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))

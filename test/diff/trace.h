@@ -49,7 +49,8 @@ struct world_config {
 	uint64_t around; /* fault_around */
 	uint64_t maxphyaddr;
 	uint64_t pse36, nx, gib, pdptes_in_memory;
-	uint64_t roots; /* that shadow keeps */
+	uint64_t roots;	 /* that shadow keeps */
+	uint64_t filter; /* hardware takes faults with P = 0 to the guest */
 };
 
 enum op_kind {

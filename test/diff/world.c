@@ -217,7 +217,8 @@ static bool start_vm(struct world *w)
 		.hw = { .nested_format = w->config.nested == NEST_NPT ? &pt_npt
 								      : &pt_ept,
 			.nested_max_leaf = (uint8_t)w->config.leaf,
-			.host_max_leaf = (uint8_t)w->config.leaf },
+			.host_max_leaf = (uint8_t)w->config.leaf,
+			.filters_faults = w->config.filter },
 		.slot_storage = w->slot_storage,
 		.slot_capacity = WORLD_SLOTS,
 		.table_limit = (uint32_t)w->config.tables,

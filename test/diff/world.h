@@ -60,7 +60,7 @@ struct truth_slot {
 
 struct world_counts {
 	uint64_t accesses, tlb_hits, stale, violations, mmio, faults;
-	uint64_t walks, retries, emulated, audits, refs;
+	uint64_t walks, retries, emulated, direct, audits, refs;
 };
 
 struct world {
