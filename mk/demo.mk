@@ -1,5 +1,5 @@
 # The schemes that guests can be booted under, in this one place.
-SCHEMES := none nested vtlb shadow
+SCHEMES := none nested vtlb shadow direct
 
 demo: ## install, build, boot a stock kernel under each scheme, compare
 	@$(MAKE) --no-print-directory deps

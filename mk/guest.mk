@@ -69,3 +69,27 @@ $(O)/guest/permute.elf: $(PERMUTE_OBJ) guest/multiboot/link.ld
 	 -Wl,-z,noexecstack -Wl,-T,guest/multiboot/link.ld $(filter %.o,$^) -o $@
 guest: $(O)/guest/permute.elf
 -include $(wildcard $(O)/guest/permute/*.d)
+
+# Small paravirtual guests: 64 bits, in ring 3, seen where Linux is.
+PV_NAMES  := $(filter-out lib,$(basename $(notdir $(wildcard guest/pv/*.c))))
+PV_DIR    := $(O)/guest/pv
+PV_ELF    := $(PV_NAMES:%=$(O)/guest/%.elf)
+PV_CFLAGS := -std=c11 -ffreestanding -fno-pie -mcmodel=kernel -mno-red-zone \
+             -O2 -g -fno-stack-protector -mgeneral-regs-only \
+             -fcf-protection=none -fno-asynchronous-unwind-tables $(WARN) \
+             -MMD -MP
+
+$(PV_DIR)/%.o: guest/pv/%.c
+	@mkdir -p $(@D)
+	$(CC) $(PV_CFLAGS) -c $< -o $@
+$(PV_DIR)/start.o: guest/pv/start.S
+	@mkdir -p $(@D)
+	$(CC) -c $< -o $@
+$(PV_ELF): $(O)/guest/%.elf: $(PV_DIR)/start.o $(PV_DIR)/lib.o $(PV_DIR)/%.o \
+           guest/pv/link.ld
+	$(CC) -static -nostdlib -no-pie -Wl,--build-id=none \
+	 -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+	 -Wl,--no-warn-rwx-segments -Wl,-T,guest/pv/link.ld $(filter %.o,$^) \
+	 -o $@
+guest: $(PV_ELF)
+-include $(wildcard $(PV_DIR)/*.d)

@@ -139,6 +139,8 @@ static void map_all(struct build *b)
 
 		map(b, va_of(b, gfn), gfn, table ? PAGE_RO : PAGE);
 	}
+	if (!b->xen.init_p2m)
+		return;
 	b->next_table = far_tables;
 	for (uint64_t gfn = b->far_p2m; gfn < far_tables; gfn++)
 		map(b, b->xen.init_p2m + (gfn - b->far_p2m) * VMMU_PAGE_SIZE,

@@ -43,17 +43,6 @@ unsigned pv_fetch(const struct pv_cpu *c, uint8_t bytes[15])
 	return here;
 }
 
-/* General registers by the numbers that instructions have for them. */
-static uint64_t *reg(struct trap_frame *f, unsigned n)
-{
-	uint64_t *const at[16] = { &f->rax, &f->rcx, &f->rdx, &f->rbx,
-				   &f->rsp, &f->rbp, &f->rsi, &f->rdi,
-				   &f->r8,  &f->r9,  &f->r10, &f->r11,
-				   &f->r12, &f->r13, &f->r14, &f->r15 };
-
-	return at[n & 15];
-}
-
 static uint64_t edx_eax(const struct trap_frame *f)
 {
 	return f->rdx << 32 | (uint32_t)f->rax;
@@ -238,8 +227,8 @@ static bool emulate_cr(struct pv_cpu *c, const struct insn *in)
 		return false;
 	c->stats.cr++;
 	if (cr.write)
-		return write_cr(c, cr.number, *reg(c->frame, cr.gpr));
-	return read_cr(c, cr.number, reg(c->frame, cr.gpr));
+		return write_cr(c, cr.number, *pv_register(c->frame, cr.gpr));
+	return read_cr(c, cr.number, pv_register(c->frame, cr.gpr));
 }
 
 /* 5. The rest. */

@@ -4,6 +4,10 @@
  * out on the entry, and the library checks what comes of it as it checks an
  * update by hypercall.
  *
+ * The kernel writes them in three ways, with XCHG, MOV and LOCK AND, which are
+ * known by their first bytes; all others take the long way. The address needs
+ * no computing: the fault has told it.
+ *
  * The instruction computes the new entry from the old: if the processor sets
  * A or D meanwhile, the write is not made and the guest executes it again.
  * All it may touch beside the entry is guest memory, to read.
@@ -14,6 +18,8 @@
 
 #include "insn/emulate.h"
 #include "vm/vm.h"
+
+/* 1. The emulator's memory. */
 
 struct trapped {
 	struct pv_cpu *c;
@@ -84,17 +90,13 @@ static const struct insn_ops ptwr_ops = {
 	.exchange = ptwr_exchange,
 };
 
-static void registers(const struct trap_frame *f, struct insn_regs *r)
+static void registers(struct trap_frame *f, struct insn_regs *r)
 {
-	const uint64_t gpr[16] = { f->rax, f->rcx, f->rdx, f->rbx,
-				   f->rsp, f->rbp, f->rsi, f->rdi,
-				   f->r8,  f->r9,  f->r10, f->r11,
-				   f->r12, f->r13, f->r14, f->r15 };
-
-	memcpy(r->gpr, gpr, sizeof(gpr));
+	memset(r, 0, sizeof(*r));
+	for (unsigned i = 0; i < 16; i++)
+		r->gpr[i] = *pv_register(f, i);
 	r->rip = f->rip;
 	r->rflags = f->rflags;
-	memset(r->segment_base, 0, sizeof(r->segment_base));
 	r->segment_base[INSN_FS] = pv_fs_base();
 	r->segment_base[INSN_GS] = pv_gs_base();
 	r->stack_bytes = 8;
@@ -102,44 +104,141 @@ static void registers(const struct trap_frame *f, struct insn_regs *r)
 
 /* Of rflags only what arithmetic changes; rsp and IF are not the operand's. */
 #define ARITHMETIC UINT64_C(0x8d5)
+#define RFLAGS_PF  UINT64_C(0x004)
+#define RFLAGS_ZF  UINT64_C(0x040)
 
 static void commit(struct trap_frame *f, const struct insn_regs *r)
 {
-	uint64_t *const at[16] = { &f->rax, &f->rcx, &f->rdx, &f->rbx,
-				   &f->rsp, &f->rbp, &f->rsi, &f->rdi,
-				   &f->r8,  &f->r9,  &f->r10, &f->r11,
-				   &f->r12, &f->r13, &f->r14, &f->r15 };
-
 	for (unsigned i = 0; i < 16; i++)
-		*at[i] = r->gpr[i];
+		*pv_register(f, i) = r->gpr[i];
 	f->rip = r->rip;
 	f->rflags = (f->rflags & ~(ARITHMETIC | PV_RFLAGS_RF)) |
 		    (r->rflags & ARITHMETIC);
 }
 
-bool pv_trapped_write(struct pv_cpu *c, uint64_t gva)
+/* 2. The usual three. */
+
+/* Bytes of ModRM, SIB and displacement: SDM 2A 2.1.5; 0: no memory. */
+static unsigned operand_length(const uint8_t *modrm)
 {
-	struct trapped t = { .c = c, .gva = gva & ~UINT64_C(7) };
+	unsigned mod = modrm[0] >> 6, rm = modrm[0] & 7;
+	unsigned length = 1;
+
+	if (mod == 3)
+		return 0;
+	if (rm == 4) {
+		length++;
+		rm = modrm[1] & 7;
+	}
+	if (mod == 1)
+		return length + 1;
+	return mod == 2 || rm == 5 ? length + 4 : length;
+}
+
+static bool write_entry(struct trapped *t, unsigned size, uint64_t value)
+{
+	return vmmu_direct_trapped_write(&t->c->vcpu->mmu, t->entry, size,
+					 value, NULL) == VMMU_DIRECT_OK;
+}
+
+/* The entry that was there comes back in *value. */
+static bool exchange_entry(struct trapped *t, uint64_t *value)
+{
+	enum vmmu_direct_status status;
+
+	do {
+		status = vmmu_direct_trapped_write(&t->c->vcpu->mmu, t->entry,
+						   8, *value, &t->expected);
+	} while (status == VMMU_DIRECT_CHANGED);
+	*value = t->expected;
+	return status == VMMU_DIRECT_OK;
+}
+
+/* Of the lowest byte, where the flags of an entry are that matter. */
+static bool and_entry(struct trapped *t, uint8_t mask)
+{
+	struct trap_frame *f = t->c->frame;
+	enum vmmu_direct_status status;
+	uint8_t value;
+
+	do {
+		value = (uint8_t)t->expected & mask;
+		status = vmmu_direct_trapped_write(&t->c->vcpu->mmu, t->entry,
+						   1, value, &t->expected);
+	} while (status == VMMU_DIRECT_CHANGED);
+	f->rflags &= ~(ARITHMETIC | PV_RFLAGS_RF);
+	f->rflags |= (value ? 0 : RFLAGS_ZF) | (value & 0x80) |
+		     (__builtin_parity(value) ? 0 : RFLAGS_PF);
+	return status == VMMU_DIRECT_OK;
+}
+
+/* The entry begins at the address of the fault. False: another instruction,
+ * or a refusal, which the long way makes again. */
+static bool write_shortly(struct trapped *t, const uint8_t *code)
+{
+	struct trap_frame *f = t->c->frame;
+	unsigned length = operand_length(code + 2);
+	uint64_t *reg;
+
+	if (!length)
+		return false;
+	if ((code[0] & 0xf8) == 0x48 && (code[1] | 0xe) == 0x8f) {
+		reg = pv_register(f, (code[2] >> 3 & 7u) |
+					     (code[0] & INSN_REX_R) << 1);
+		if (code[1] == 0x89   ? !write_entry(t, 8, *reg)
+		    : code[1] == 0x87 ? !exchange_entry(t, reg)
+				      : true)
+			return false;
+		f->rip += 2 + length;
+		return true;
+	}
+	if (code[0] == 0xf0 && code[1] == 0x80 && (code[2] & 0x38) == 0x20 &&
+	    and_entry(t, code[2 + length])) {
+		f->rip += 3 + length;
+		return true;
+	}
+	return false;
+}
+
+/* 3. All others. */
+
+static bool write_by_emulation(struct trapped *t)
+{
+	struct trap_frame *f = t->c->frame;
 	struct insn_regs regs;
 	struct insn in;
 	uint8_t bytes[15];
-	unsigned count;
+	unsigned count = pv_fetch(t->c, bytes);
 	enum insn_done done;
+
+	if (!count || insn_decode(&in, bytes, count, INSN_64) != INSN_OK)
+		return false;
+	registers(f, &regs);
+	done = insn_emulate(&in, &regs, &ptwr_ops, t);
+	/* A string instruction comes here for each entry that it writes. */
+	if (done == INSN_UNSUPPORTED ||
+	    (done == INSN_FAULT && regs.gpr[INSN_RCX] == f->rcx))
+		return false;
+	commit(f, &regs);
+	return true;
+}
+
+bool pv_trapped_write(struct pv_cpu *c, uint64_t gva)
+{
+	struct trapped t = { .c = c, .gva = gva & ~UINT64_C(7) };
+	uint8_t code[16];
 
 	if (!vmmu_direct_is_trapped(&c->vcpu->mmu, mk_gva(gva), &t.entry))
 		return false;
 	t.entry.v &= ~UINT64_C(7);
 	t.expected = vmmu_direct_entry(&c->vcpu->mmu, t.entry);
-	count = pv_fetch(c, bytes);
-	if (!count || insn_decode(&in, bytes, count, INSN_64) != INSN_OK)
+	if (gva == t.gva && pv_get(code, c->frame->rip, sizeof(code)) &&
+	    write_shortly(&t, code)) {
+		c->stats.trapped++;
+		return true;
+	}
+	if (!write_by_emulation(&t))
 		return false;
-	registers(c->frame, &regs);
-	done = insn_emulate(&in, &regs, &ptwr_ops, &t);
-	/* A string instruction comes here for each entry that it writes. */
-	if (done == INSN_UNSUPPORTED ||
-	    (done == INSN_FAULT && regs.gpr[INSN_RCX] == c->frame->rcx))
-		return false;
-	commit(c->frame, &regs);
 	c->stats.trapped++;
 	return true;
 }

@@ -203,6 +203,15 @@ void pv_trap(struct trap_frame *f);
 bool pv_emulate_privileged(struct pv_cpu *c);
 bool pv_emulate_forced(struct pv_cpu *c);
 bool pv_trapped_write(struct pv_cpu *c, uint64_t gva);
+/* General registers by the numbers that instructions have for them. */
+static inline uint64_t *pv_register(struct trap_frame *f, unsigned n)
+{
+	static const uint8_t at[16] = { 14, 13, 12, 11, 20, 10, 9, 8,
+					7,  6,	5,  4,	3,  2,	1, 0 };
+
+	return (uint64_t *)f + at[n & 15];
+}
+
 /* Bytes at the guest's rip, as many as can be read, up to 15. */
 unsigned pv_fetch(const struct pv_cpu *c, uint8_t bytes[15]);
 

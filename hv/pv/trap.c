@@ -22,6 +22,7 @@
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 #define ERROR_IDT 2u /* of #GP: the selector is an IDT entry's */
+#define INT_N	  0xcd
 
 void pv_host_events(struct pv_cpu *c)
 {
@@ -55,22 +56,29 @@ static inline void page_fault(struct pv_cpu *c, uint32_t error)
 }
 
 /* INT n makes #GP unless the gate's DPL is 3; the guest's own table says
- * whether it is for users too. */
-static bool software_interrupt(struct pv_cpu *c, uint32_t error)
+ * whether it is for users too. The vector is the instruction's: QEMU 7.2 has
+ * another number in the error code, which the guest gets as the manuals have
+ * it. */
+static bool software_interrupt(struct pv_cpu *c, uint32_t *error)
 {
-	unsigned vector = error >> 3 & 0xff;
-	const struct pv_trap_entry *t = &c->trap[vector];
+	const struct pv_trap_entry *t;
+	uint8_t code[2];
 
-	if (!(error & ERROR_IDT) || !t->address || t->dpl < (c->kernel ? 1 : 3))
+	if (!(*error & ERROR_IDT) || !pv_get(code, c->frame->rip, 2) ||
+	    code[0] != INT_N)
+		return false;
+	*error = code[1] * 8u + ERROR_IDT;
+	t = &c->trap[code[1]];
+	if (!t->address || t->dpl < (c->kernel ? 1 : 3))
 		return false;
 	c->frame->rip += 2;
-	pv_bounce_soft(c, vector);
+	pv_bounce_soft(c, code[1]);
 	return true;
 }
 
 static void protection_fault(struct pv_cpu *c, uint32_t error)
 {
-	if (error ? software_interrupt(c, error)
+	if (error ? software_interrupt(c, &error)
 		  : c->kernel && pv_emulate_privileged(c))
 		return;
 	pv_bounce_exception(c, VECTOR_GP, error);

@@ -45,7 +45,8 @@ def boot(build, kernel, scheme, row, more, code, where):
     console = subprocess.run(
         [f"{build}/vmmu", "run", "--mmu", scheme, "--icount", "--kernel",
          kernel, "--initrd", f"{build}/guest/initrd.cpio.gz", "--append",
-         f"console=ttyS0 quiet norandmaps nokaslr vmmu.repeat={REPEAT}",
+         f"console={'hvc0' if scheme == 'direct' else 'ttyS0'} "
+         f"quiet norandmaps nokaslr vmmu.repeat={REPEAT}",
          "--qemu", qemu, "--timeout", "300", *more],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     operations = ticks = 0
@@ -78,7 +79,7 @@ def main():
     total = sum(spent.values())
     print(f"{row} under {scheme}: {ticks / operations:.0f} instructions an "
           f"operation; {total / operations:.0f} of the hypervisor's in the "
-          f"row, checks included, in {calls['svm_enter'] / operations:.2f} "
+          f"row, checks included, in {calls.get('svm_enter', 0) / operations:.2f} "
           "exits")
     print(f"  {'function':32} {'instructions':>12} {'calls':>8}")
     for name, count in spent.most_common(60):

@@ -1,0 +1,96 @@
+/*
+ * Guests that cannot go on: each word of the command line is one way. The
+ * hypervisor stops the guest with a sentence, and has nothing left over.
+ */
+#include "lib.h"
+
+#define P_RW_U UINT64_C(0x67)
+
+static void frame_in_hypervisor(void)
+{
+	return_to((const void *)HV_IMAGE);
+}
+
+static void stack_in_hypervisor(void)
+{
+	__asm__ volatile("movq %0, %%rsp; int3" : : "r"(HV_DIRECT + 0x8000));
+}
+
+static void stack_in_table(void)
+{
+	__asm__ volatile("movq %0, %%rsp; int3"
+			 :
+			 : "r"(start_info->pt_base + 256));
+}
+
+static void stack_nowhere(void)
+{
+	__asm__ volatile("movq %0, %%rsp; int3" : : "r"(UINT64_C(1) << 47));
+}
+
+static void no_handler(void)
+{
+	call(set_trap_table, 0);
+	__asm__ volatile("ud2");
+}
+
+static void user_without_table(void)
+{
+	static const struct iret_frame f = { .cs = FLAT_USER_CS,
+					     .ss = FLAT_USER_SS,
+					     .rip = VIRT_BASE };
+
+	return_to(&f);
+}
+
+/* A root in which the kernel is not: its next instruction faults, and there is
+ * no stack to say so on. */
+static void empty_root(void)
+{
+	const struct mmuext_op op = { .cmd = MMUEXT_NEW_BASEPTR,
+				      .arg1.mfn = mfn_of(spare[3]) };
+
+	call(update_va_mapping, spare[3],
+	     mfn_of(spare[3]) * PAGE | (P_RW_U & ~2u), UVMF_INVLPG);
+	call(mmuext_op, &op, 1, 0, DOMID_SELF);
+}
+
+static void crash(void)
+{
+	const struct sched_shutdown s = { .reason = SHUTDOWN_crash };
+
+	call(sched_op, SCHEDOP_shutdown, &s);
+}
+
+/* For ever, in requests as long as they may be: only the timeout ends it. */
+static void long_batches(void)
+{
+	static struct multicall_entry m[2000];
+
+	for (size_t i = 0; i < 2000; i++)
+		m[i].op = __HYPERVISOR_xen_version;
+	say("busy\n");
+	for (;;)
+		call(multicall, m, 2000);
+}
+
+static const struct {
+	const char *word;
+	void (*f)(void);
+} ways[] = {
+	{ "frame", frame_in_hypervisor }, { "stack", stack_in_hypervisor },
+	{ "table", stack_in_table },	  { "nowhere", stack_nowhere },
+	{ "handler", no_handler },	  { "user", user_without_table },
+	{ "root", empty_root },		  { "crash", crash },
+	{ "busy", long_batches },
+};
+
+void guest_main(void)
+{
+	handlers_init();
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (told(ways[i].word))
+			ways[i].f();
+	check("the guest is stopped", false);
+	finish();
+}

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Paravirtual guests: the stock kernel by its Xen entry, and small ones that
+# attack. No machine here has SVM or VMX to offer them.
+. "$(dirname "$0")/tap.sh"
+
+dir=$scratch/boot
+
+at_least() {
+	echo "$1 at least $2"
+	[ "$1" -ge "$2" ]
+}
+
+# The stock kernel.
+export APPEND="loglevel=5"
+tools/boot-scheme.sh direct "$dir" "$BUILD" "$KERNEL" >/dev/null \
+	2>"$scratch/errors"
+is "linux: status" "$?" 0
+is "linux: no sentence" "$(cat "$scratch/errors")" ""
+json=$dir/direct.json
+is "linux: how" "$(jq -r .end.how "$json")" poweroff
+is "linux: the engine" "$(jq -r .engine "$json")" pv
+is "linux: the workload is done" \
+	"$(jq -c 'select(.done)' "$dir/direct.rows")" \
+	'{"done":true,"failures":0}'
+is "linux: rows" "$(jq -r 'select(.row and .ok) | .row' "$dir/direct.rows" |
+	wc -l)" 16
+ok "linux: the audit finds nothing" jq -e \
+	'.audit.breaches == 0 and .audit.entries > 10000' "$json"
+ok "linux: the hypervisor says nothing of it" \
+	eval "! grep -E '^vmmu: I[0-9]|did not come back' '$dir/direct.log'"
+ok "linux: nothing is nested, nothing shadowed" jq -e \
+	'.exits.violation == 0 and .memory.pf_taken == 0' "$json"
+ok "linux: exits add up" jq -e \
+	'(.exits | del(.total) | add) == .exits.total' "$json"
+ok "linux: hypercalls by number" jq -e \
+	'.pv.hypercalls.mmu_update > 1000 and .pv.hypercalls.iret > 1000 and
+	 .pv.mmuext_op.new_baseptr > 100' "$json"
+ok "linux: each root is the engine's and the library's" jq -e \
+	'.pv.mmuext_op.new_baseptr <= .direct.roots and
+	 .pv.mmuext_op.new_user_baseptr == .direct.user_roots' "$json"
+ok "linux: trapped writes" jq -e \
+	'.pv.trapped_writes > 1000 and
+	 .direct.trapped_writes >= .pv.trapped_writes' "$json"
+ok "linux: page faults and system calls go to its kernel" jq -e \
+	'.pv.bounced["14"] > 1000 and .pv.syscalls > 1000' "$json"
+ok "linux: it has all of its memory" jq -e '.pv.pages == 131072' "$json"
+
+# Memory that the guest is not promised makes no difference to it.
+vmmu run --mmu direct --memory 192M --kernel "$KERNEL" --timeout 120 \
+	--initrd "$BUILD/guest/initrd.cpio.gz" --stats "$scratch/stats" \
+	--append "console=hvc0 loglevel=5 vmmu.rows=fork,exec,pipeline"
+is "linux, 192M: status" "$status" 0
+like "linux, 192M: the workload is done" "$output" '"done":true,"failures":0'
+
+# What comes in on the console reaches the guest's shell.
+typed() {
+	(
+		for _ in $(seq 60); do
+			grep -q '^/ #' "$scratch/typed" && break
+			sleep 0.5
+		done
+		echo 'echo it is $((6 * 7))'
+		sleep 2
+		echo exit
+		sleep 2
+	) | timeout 90 "$BUILD/vmmu" run --mmu direct --kernel "$KERNEL" \
+		--initrd "$BUILD/guest/initrd.cpio.gz" --timeout 80 \
+		--append "console=hvc0 quiet vmmu.shell" >"$scratch/typed" 2>&1
+	grep "it is 42" "$scratch/typed"
+}
+ok "linux: its shell answers" typed
+
+# run GUEST [APPEND]
+run() {
+	label="$*"
+	vmmu run --mmu direct --memory 64M --timeout 60 \
+		--kernel "$BUILD/guest/$1.elf" --append "${2:-}" \
+		--stats "$scratch/stats" --log "$scratch/log"
+}
+
+came_back() {
+	cat "$scratch/log"
+	[ -s "$scratch/log" ] &&
+		! grep -E "did not come back|^vmmu: I[0-9]:" "$scratch/log"
+}
+
+# Guests that attack, each with many checks of its own.
+attack() {
+	run "$1"
+	is "$1: status" "$status" 1
+	is "$1: what went wrong" "$(grep -a FAILED <<<"$output")" ""
+	ok "$1: checks" at_least "$(grep -ac '^ok' <<<"$output")" "$2"
+	ok "$1: nothing is left or wrong" came_back
+	ok "$1: the audit finds nothing" jq -e '.audit.breaches == 0' \
+		"$scratch/stats"
+}
+attack pvlife 30
+attack pvhandles 34
+attack pvframes 22
+attack pvpriv 55
+attack pvtables 70
+
+# Guests that cannot go on are stopped with a sentence.
+stopped() {
+	run pvkill "$1"
+	is "$label: status" "$status" 6
+	like "$label: sentence" "$sentence" "$2"
+	is "$label: how" "$(stat .end.how)" killed
+	ok "$label: nothing is left or wrong" came_back
+}
+stopped frame "returns by a frame at 0xffff800000100000"
+stopped stack "stack at 0xffff810000007fc8 cannot be written"
+stopped table "stack at 0xffffffff80[0-9a-f]+ cannot be written"
+stopped nowhere "stack at 0x7fffffffffc8 cannot be written"
+stopped handler "no handler for exception 6"
+stopped user "no page table for it"
+stopped root "cannot be written"
+stopped crash "says that it has crashed"
+
+# What cannot be is refused before it starts.
+refused() {
+	local name=$1 pattern=$2
+	shift 2
+	vmmu run --timeout 30 "$@"
+	ok "$name: status" at_least "$status" 2
+	like "$name: sentence" "$sentence" "$pattern"
+}
+refused "with another scheme" "direct,nested is not a scheme" \
+	--mmu direct,nested --kernel "$KERNEL"
+refused "a Multiboot guest" "no entry for paravirtual guests" \
+	--mmu direct --memory 64M --kernel "$BUILD/guest/hello.elf"
+refused "too little memory" "does not fit into guest memory" \
+	--mmu direct --memory 64M --kernel "$KERNEL"
+refused "a paravirtual guest as a machine" "no PVH entry" \
+	--mmu nested --memory 64M --kernel "$BUILD/guest/pvlife.elf"
+finish
