@@ -93,6 +93,8 @@ static bool register_number(struct vm *vm, const char *name, uint64_t *number)
 	struct vcpu *v = vm->vcpu[0];
 	struct sregs s;
 
+	if (vm->engine->para)
+		return false; /* it keeps them elsewhere */
 	for (unsigned i = 0; i < GPRS; i++)
 		if (after_name(name, gprs[i])) {
 			*number = v->gpr[i];
@@ -198,11 +200,11 @@ static const struct command {
 	{ "gva2gpa", "GVA", "guest virtual to guest physical", monitor_gva2gpa,
 	  true },
 	{ "gpa2hva", "GPA", "guest physical to host virtual", monitor_gpa2hva,
-	  true },
+	  false },
 	{ "gpa2hpa", "GPA", "guest physical to machine address",
-	  monitor_gpa2hpa, true },
+	  monitor_gpa2hpa, false },
 	{ "walk", "GVA", "one translation step by step, down to the machine",
-	  monitor_walk_steps, true },
+	  monitor_walk_steps, false },
 	{ "stats", "", "the statistics, a JSON object", stats, false },
 	{ "audit", "", "check the invariants of all tables", audit, false },
 	{ "scheme", "[NAME]", "which scheme, or: move the guest to that one",

@@ -5,11 +5,13 @@
  *   guest     the levels of the guest's table, for a gva
  *   npt       the levels of ours below it, for the gpa: under nested
  *   x86-64    the levels of ours in its place, for the gva: under a scheme of
- *             software
+ *             software; the guest's own, of a paravirtual one
  *
  * Every entry is shown with what it grants by itself; a leaf with what all of
  * them together do.
  */
+#include <vmmu/direct.h>
+
 #include "vm/monitor.h"
 #include "vm/vm.h"
 
@@ -234,10 +236,10 @@ static const struct pt_format *format_of(const struct vmmu_cpu *cpu)
 	return real.cr4 & VMMU_CR4_LA57 ? &pt_x86_la57 : &pt_x86_64;
 }
 
-static void walk_ours(const struct vmmu_cpu *cpu, uint64_t addr,
-		      const struct fmt_sink *out)
+/* True: it leads to *hpa. */
+static bool walk_root(const struct vmmu_cpu *cpu, const struct pt_format *f,
+		      uint64_t addr, uint64_t *hpa, const struct fmt_sink *out)
 {
-	const struct pt_format *f = format_of(cpu);
 	const struct vmmu_host *host = &cpu->vm->host;
 	struct step s = { .whose = f->name, .level = f->levels };
 	uint64_t table = cpu->root.v;
@@ -259,15 +261,45 @@ static void walk_ours(const struct vmmu_cpu *cpu, uint64_t addr,
 			break;
 		table = pt_table_addr(s.row, s.entry);
 	}
-	if (!s.leaf)
+	*hpa = pt_leaf_addr(s.row, s.entry) | (addr & (pt_span(s.row) - 1));
+	return s.leaf;
+}
+
+static void walk_ours(const struct vmmu_cpu *cpu, uint64_t addr,
+		      const struct fmt_sink *out)
+{
+	const struct pt_format *f = format_of(cpu);
+	uint64_t hpa;
+
+	if (walk_root(cpu, f, addr, &hpa, out))
+		fmt_print(out, "%-7s maps hpa 0x%llx\n", f->name, (ull)hpa);
+	else
 		fmt_print(out,
 			  "%-7s has no entry yet: the next access makes "
 			  "one\n",
 			  f->name);
+}
+
+/* A paravirtual guest's own table has machine addresses in it, and the way
+ * back is the m2p. */
+static void walk_direct(const struct vmmu_cpu *cpu, uint64_t gva,
+			const struct fmt_sink *out)
+{
+	uint64_t hpa;
+	gfn_t gfn;
+
+	fmt_print(out, "gva 0x%llx, the guest's own table at hpa 0x%llx\n",
+		  (ull)gva, (ull)cpu->root.v);
+	if (!cpu->root.v || !walk_root(cpu, &pt_x86_64, gva, &hpa, out)) {
+		fmt_print(out, "nothing is mapped there: #PF\n");
+		return;
+	}
+	fmt_print(out, "hpa 0x%llx\n", (ull)hpa);
+	if (vmmu_direct_m2p(cpu->vm, hpa_hfn(mk_hpa(hpa)), &gfn))
+		fmt_print(out, "gpa 0x%llx by m2p\n",
+			  (ull)(gfn_gpa(gfn).v | (hpa & VMMU_PAGE_MASK)));
 	else
-		fmt_print(out, "%-7s maps hpa 0x%llx\n", f->name,
-			  (ull)(pt_leaf_addr(s.row, s.entry) |
-				(addr & (pt_span(s.row) - 1))));
+		fmt_print(out, "which is no frame of the guest's own\n");
 }
 
 /* 5. All of it. */
@@ -304,8 +336,13 @@ void monitor_walk_steps(struct vm *vm, const char *args,
 	struct vmmu_gwalk walk = { .level = 0 };
 	uint64_t gva;
 
-	if (!monitor_number(vm, args, &gva, out) ||
-	    !walk_guest(vm, gva, &walk, out))
+	if (!monitor_number(vm, args, &gva, out))
+		return;
+	if (vm->engine->para) {
+		walk_direct(cpu, gva, out);
+		return;
+	}
+	if (!walk_guest(vm, gva, &walk, out))
 		return;
 	put_machine(vm, walk.gpa.v, out);
 	walk_ours(cpu,

@@ -224,6 +224,8 @@ enum vmmu_direct_status vmmu_direct_release(struct vmmu_vm *vm, hfn_t hfn,
 					    uint32_t *budget);
 /* False: no frame there. */
 bool vmmu_direct_p2m(const struct vmmu_vm *vm, gfn_t gfn, hfn_t *hfn);
+/* False: not a frame of this VM's that has a gfn. */
+bool vmmu_direct_m2p(const struct vmmu_vm *vm, hfn_t hfn, gfn_t *gfn);
 
 /* The engine keeps a frame as it is while it uses it: WRITABLE for a page that
  * the hypervisor writes for the guest (vcpu_info), SEGMENTS for a GDT's, NONE

@@ -59,6 +59,16 @@ bool vmmu_direct_p2m(const struct vmmu_vm *vm, gfn_t gfn, hfn_t *hfn)
 	return true;
 }
 
+bool vmmu_direct_m2p(const struct vmmu_vm *vm, hfn_t hfn, gfn_t *gfn)
+{
+	const struct vmmu_frames *frames = vm->direct->config.frames;
+
+	if (!direct_own(vm->direct, hfn.v))
+		return false;
+	*gfn = mk_gfn(frames->m2p[hfn.v - frames->first]);
+	return gfn->v != VMMU_M2P_INVALID;
+}
+
 enum vmmu_direct_status direct_machphys(struct vmmu_direct_vm *d, uint64_t hfn,
 					uint64_t gfn)
 {

@@ -167,6 +167,7 @@ expect "boot_tsc"
 audit
 scheme
 walk 0
+walk 0xffffffff81000123
 expect "row":"fork16m"
 audit
 scheme nested
@@ -182,7 +183,8 @@ like "$label: the workload's checksums hold" "$output" '"done":true,"failures":0
 is "$label: audits" "$(grep -c " looked at, 0 breaches" "$answers")" 2
 says "scheme" "^direct$"
 says "scheme nested" "a guest under direct knows of it"
-says "walk 0" "^not of a paravirtual guest$"
+says "walk 0" "level 4 .*nothing is mapped there: #PF$"
+says "walk 0xffffffff81000123" "own table at hpa .*level 4 .*level 1 .* page of 4 KiB.*hpa 0x[0-9a-f]+123.*gpa 0x1000123 by m2p$"
 says "info mtree" "\(ram\): slot 0"
 
 # 3. A pipe for commands, and their end of the guest.

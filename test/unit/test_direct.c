@@ -273,15 +273,21 @@ static void frames_are_released_and_given(void **state)
 	struct direct_rig *r = direct_rig();
 	struct vmmu_vm *vm = &r->vm[0].vm;
 	hfn_t hfn = mk_hfn(rig_hfn(0, RIG_DATA)), found;
+	gfn_t gfn;
 
 	(void)state;
 	assert_true(vmmu_direct_p2m(vm, mk_gfn(RIG_DATA), &found));
 	assert_int_equal(found.v, hfn.v);
+	assert_true(vmmu_direct_m2p(vm, hfn, &gfn));
+	assert_int_equal(gfn.v, RIG_DATA);
+	assert_false(vmmu_direct_m2p(&r->vm[1].vm, hfn, &gfn));
+	assert_false(vmmu_direct_m2p(vm, mk_hfn(UINT64_MAX), &gfn));
 	assert_int_equal(rig_va(r, 0, RIG_DATA, 0), OK);
 	assert_int_equal(rig_release(r, 0, RIG_DATA), OK);
 	/* A processor might remember it. */
 	assert_int_equal(r->flush_all, 1);
 	assert_false(vmmu_direct_p2m(vm, mk_gfn(RIG_DATA), &found));
+	assert_false(vmmu_direct_m2p(vm, hfn, &gfn));
 	assert_int_equal(r->m2p[hfn.v - RIG_FIRST], VMMU_M2P_INVALID);
 	/* The other VM takes it. */
 	assert_int_equal(vmmu_direct_give(&r->vm[1].vm, mk_gfn(RIG_GFNS), hfn),

@@ -431,7 +431,9 @@ static void of_a_paravirtual_guest(void **state)
 	(void)state;
 	engine.para = &para;
 	rig.vm.engine = &engine;
-	asks("walk 0", "= not of a paravirtual guest\n=\n");
+	asks("info mem", "= not of a paravirtual guest\n=\n");
+	asks("walk $rip", "'$rip' is no address");
+	asks("gpa2hva 0x1000", "virtual address for 0x1000 (slot 0)");
 	asks("info registers", "= not of a paravirtual guest\n=\n");
 	asks("audit", "0 breaches");
 	type("info mtree\n");
