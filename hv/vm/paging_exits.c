@@ -188,32 +188,64 @@ void vcpu_write_efer(struct vcpu *v, uint64_t value)
 	commit(v, &r);
 }
 
-/* CLTS, LMSW and SMSW are older ways to CR0. SDM 2: LMSW sets the low four
- * bits and cannot clear PE. */
+/* CLTS, LMSW and SMSW are older ways to CR0, the last two also from and to
+ * memory, 16 bits. False: the operand could not be reached, and the guest is
+ * told. */
+
+#define CLTS	   0x06 /* 0F 06; the others are 0F 01 */
+#define GROUP_SMSW 4
+#define GROUP_LMSW 6
+
+static gva_t operand_of(struct vcpu *v, const struct insn *in)
+{
+	struct insn_regs regs;
+
+	vcpu_insn_regs(v, &regs);
+	return mk_gva(insn_address(in, &regs));
+}
+
+static bool store_msw(struct vcpu *v, const struct insn *in, uint64_t cr0)
+{
+	uint64_t *gpr = &v->gpr[in->rm];
+
+	if (in->has_mem)
+		return vcpu_write(v, operand_of(v, in), 2, cr0 & 0xffff) ==
+		       GUEST_OK;
+	if (in->op_bytes == 2)
+		*gpr = (*gpr & ~UINT64_C(0xffff)) | (cr0 & 0xffff);
+	else
+		*gpr = cr0;
+	return true;
+}
+
+/* SDM 2: LMSW sets the low four bits and cannot clear PE. */
+static bool load_msw(struct vcpu *v, const struct insn *in, uint64_t *cr0)
+{
+	uint64_t value;
+
+	if (!in->has_mem)
+		value = v->gpr[in->rm];
+	else if (vcpu_read(v, operand_of(v, in), 2, VMMU_R, &value) != GUEST_OK)
+		return false;
+	*cr0 = (*cr0 & ~UINT64_C(0xe)) | (value & 0xf);
+	return true;
+}
+
 void vcpu_handle_msw(struct vcpu *v, const struct insn *in)
 {
 	uint64_t cr0 = vcpu_look(v)->regs.cr0;
 	unsigned group = in->reg & 7;
+	bool stores = in->opcode == 0x01 && group == GROUP_SMSW;
 
 	if (in->map != INSN_MAP_0F)
 		return;
-	if (in->opcode == 0x06) {
+	if (in->opcode == CLTS)
 		cr0 &= ~CR0_TS;
-	} else if (in->opcode == 0x01 && group == 6 && !in->has_mem) {
-		cr0 = (cr0 & ~UINT64_C(0xe)) | (v->gpr[in->rm] & 0xf);
-	} else if (in->opcode == 0x01 && group == 4 && !in->has_mem) {
-		v->gpr[in->rm] = in->op_bytes == 2 ? (v->gpr[in->rm] &
-						      ~UINT64_C(0xffff)) |
-							     (cr0 & 0xffff)
-						   : cr0;
-	} else {
-		vm_stop(v->vm, VM_KILLED,
-			"the guest uses LMSW or SMSW on memory at rip 0x%llx, "
-			"which needs mmu=nested",
-			(unsigned long long)v->rip);
+	else if (in->opcode != 0x01 || (!stores && group != GROUP_LMSW))
+		return; /* the guest has changed its code: run what is there */
+	else if (stores ? !store_msw(v, in, cr0) : !load_msw(v, in, &cr0))
 		return;
-	}
-	if (group != 4 && !write_cr0(v, cr0))
+	if (!stores && !write_cr0(v, cr0))
 		vcpu_raise_error(v, VECTOR_GP, 0);
 	else
 		vcpu_advance(v, vcpu_wrap(v, v->rip + in->length));
