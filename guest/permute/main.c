@@ -2,7 +2,7 @@
  * Permutations of paging, on the machine itself: see permute.h.
  *
  * levels=2 (32-bit), 3 (PAE), 4 or 5 of the command line; part=1: sweeps, 2:
- * changes and flushes; both without it. Expected: 0.
+ * changes and flushes, 3: odd writes; all without it. Expected: 0.
  */
 #include "permute.h"
 
@@ -33,10 +33,12 @@ uint32_t test_main(const struct multiboot_info *info)
 
 	if (!begin(option(info, "levels", 0)))
 		return 2;
-	if (part != 2)
+	if (!part || part == 1)
 		sweep_all(&count);
-	if (part != 1)
+	if (!part || part == 2)
 		flush_all(&count);
+	if (!part || part == 3)
+		odd_all(&count);
 	print("permute: %u cases, %u wrong\n", count.cases, count.wrong);
 	return count.wrong != 0;
 }

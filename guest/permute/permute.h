@@ -13,6 +13,7 @@
  *   case.c    one case: predict, access, compare
  *   sweep.c   all cases
  *   flush.c   entries that change, and each way to make it count
+ *   odd.c     writes that no entry of a hypervisor's can simply allow
  *
  * One address is under test. The tables that lead to it are its own:
  *
@@ -157,8 +158,9 @@ void case_one(unsigned access, struct count *count);
  * wrong. */
 bool case_calibrate(void);
 
-/* sweep.c, flush.c */
+/* sweep.c, flush.c, odd.c */
 void sweep_all(struct count *count);
 void flush_all(struct count *count);
+void odd_all(struct count *count);
 
 #endif

@@ -28,6 +28,18 @@ static enum insn_access write(void *ctx, uint64_t linear, unsigned size,
 	return answer_of(vcpu_write(ctx, mk_gva(linear), size, value));
 }
 
+/* A write to a table of the guest's, or under WP=0 where no entry can allow
+ * it: it is done by the guest itself. */
+static void let_it(struct vcpu *v, gpa_t gpa, const char *what, unsigned which)
+{
+	if (!vmmu_cpu_unshadow(&v->mmu, gpa))
+		vm_stop(v->vm, VM_KILLED,
+			"the guest writes to gpa 0x%llx by %s 0x%x at rip "
+			"0x%llx, which needs mmu=nested",
+			(unsigned long long)gpa.v, what, which,
+			(unsigned long long)v->rip);
+}
+
 static void emulate(struct vcpu *v, const struct vmmu_answer *a)
 {
 	gpa_t gpa = a->gpa;
@@ -42,8 +54,7 @@ static void emulate(struct vcpu *v, const struct vmmu_answer *a)
 	vcpu_insn_regs(v, &regs);
 	done = insn_emulate(&in, &regs, &ops, v);
 	if (done == INSN_UNSUPPORTED && a->verdict == VMMU_EMULATE) {
-		/* A write to a table of the guest's: it does that itself. */
-		vmmu_cpu_unshadow(&v->mmu, gpa);
+		let_it(v, gpa, "opcode", in.opcode);
 		return;
 	}
 	if (done == INSN_UNSUPPORTED) {
@@ -84,8 +95,15 @@ void vcpu_obey(struct vcpu *v, const struct vmmu_answer *a)
 	case VMMU_RESUME:
 	case VMMU_RETRY:
 		return;
-	case VMMU_MMIO:
 	case VMMU_EMULATE:
+		/* No instruction pushes the frame of an exception. */
+		if (v->event.type != EVENT_NONE) {
+			let_it(v, a->gpa, "vector", v->event.vector);
+			return;
+		}
+		emulate(v, a);
+		return;
+	case VMMU_MMIO:
 		if (!made_by_hardware(v, a->gpa))
 			emulate(v, a);
 		return;

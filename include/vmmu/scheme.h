@@ -110,7 +110,7 @@ struct vmmu_scheme {
 	/* Software wrote to guest memory: tables may lie there. */
 	void (*wrote)(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
 	/* An EMULATE that cannot be carried out: let the guest write. */
-	void (*unshadow)(struct vmmu_cpu *cpu, gpa_t gpa);
+	bool (*unshadow)(struct vmmu_cpu *cpu, gpa_t gpa);
 	/* For a scheme with many tables, in place of table and cpu_table:
 	 * checks them all. Answers how many table pages it holds beside the
 	 * page of state. */

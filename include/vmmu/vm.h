@@ -111,6 +111,10 @@ struct vmmu_cpu {
 	struct vmmu_gmem mem;
 	hpa_t root;  /* what the hardware's CR3, nCR3 or EPTP points at */
 	void *state; /* the scheme's, for this vCPU */
+	/* gpa | 1 of pages that a supervisor may write although no entry can
+	 * say so: vmmu_cpu_unshadow. No instruction writes to more. 0: none,
+	 * and then none behind it. */
+	uint64_t lent[2];
 };
 
 /* False: table_limit is too small, fault_around is no power of two, or roots
@@ -174,8 +178,10 @@ void vmmu_cpu_flush(struct vmmu_cpu *cpu, enum vmmu_flush what);
  * device. Guest tables may lie there. */
 void vmmu_cpu_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
 /* The instruction of an EMULATE, at the answer's gpa, cannot be emulated:
- * afterwards the guest may run it itself, until its next flush. */
-void vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
+ * afterwards the guest may run it itself, until its next flush. Where that is
+ * a write under WP=0 the page is lent to the supervisor until then: SMAP and
+ * keys do not bind it there. False: the guest may not run it either. */
+bool vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
 
 /* Where the processor finds a gva while it walks tables of ours. False: it
  * does not, or the guest's own tables are walked. */

@@ -17,7 +17,8 @@
  * are emulated. A user's page without W, if SMAP or PKRU bind the supervisor
  * there, or PKRS does not: without U that would turn about. And a page whose
  * key is disabled for writing: with WP=1 that binds supervisors too (SDM 3A
- * 4.6). No known system writes so.
+ * 4.6). No known system writes so. Where the instruction is none that can be
+ * emulated the page is lent to the supervisor as above, until the next flush.
  */
 #include "scheme/combine.h"
 
@@ -47,27 +48,52 @@ static bool cannot_be_said(const struct vmmu_mode *m,
 	return m->pku && is_write_disabled(m->regs.pkru, walk->pkey);
 }
 
-static unsigned without_wp(const struct vmmu_mode *m, unsigned perms,
-			   bool supervisor_writes)
+/* PKRS would bind a supervisor's page. */
+bool combine_may_lend(const struct vmmu_cpu *cpu)
 {
-	if (perms & VMMU_W)
-		return perms;
-	if (!(perms & VMMU_U))
-		return perms | VMMU_W;
-	if (!supervisor_writes)
-		return perms;
+	const struct vmmu_mode *m = &cpu->mode;
+
+	return (cpu->scheme->needs & VMMU_NEEDS_CR_MODE) && wp_is_clear(m) &&
+	       !m->pks && (m->pku || m->regs.cr4 & VMMU_CR4_SMAP);
+}
+
+static bool is_lent(const struct vmmu_cpu *cpu, gpa_t gpa)
+{
+	uint64_t page = (gpa.v & ~VMMU_PAGE_MASK) | 1;
+
+	return cpu->lent[0] == page || cpu->lent[1] == page;
+}
+
+/* The supervisor's, with W. */
+static unsigned turned(const struct vmmu_mode *m, unsigned perms)
+{
 	perms = (perms | VMMU_W) & ~VMMU_U;
 	if (m->regs.cr4 & VMMU_CR4_SMEP)
 		perms &= ~VMMU_X;
 	return perms;
 }
 
-static void grant(const struct vmmu_mode *m, struct combined *c,
+static unsigned without_wp(const struct vmmu_cpu *cpu, const struct combined *c,
+			   bool supervisor_writes)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	unsigned perms = c->walk.perms;
+
+	if (!(perms & VMMU_U))
+		return perms | VMMU_W;
+	if (!supervisor_writes)
+		return perms;
+	if (!(perms & VMMU_W) || is_lent(cpu, c->walk.gpa))
+		return turned(m, perms);
+	return perms;
+}
+
+static void grant(const struct vmmu_cpu *cpu, struct combined *c,
 		  unsigned access)
 {
 	c->perms = c->walk.perms;
-	if (wp_is_clear(m))
-		c->perms = without_wp(m, c->perms,
+	if (wp_is_clear(&cpu->mode))
+		c->perms = without_wp(cpu, c,
 				      (access & VMMU_W) && !by_user(access));
 	if (!c->walk.dirty || !c->found.writable)
 		c->perms &= ~VMMU_W;
@@ -137,7 +163,8 @@ bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		return false;
 	}
 	if (writes && wp_is_clear(&cpu->mode) && !by_user(f->access) &&
-	    cannot_be_said(&cpu->mode, &c->walk)) {
+	    cannot_be_said(&cpu->mode, &c->walk) &&
+	    !is_lent(cpu, c->walk.gpa)) {
 		emulate(cpu, c->walk.gpa, a);
 		return false;
 	}
@@ -148,7 +175,7 @@ bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		finding_kill(a,
 			     "the host answered a write with read-only memory");
 	else
-		grant(&cpu->mode, c, f->access);
+		grant(cpu, c, f->access);
 	return a->verdict == VMMU_RESUME;
 }
 
@@ -165,6 +192,6 @@ bool combine_quietly(struct vmmu_cpu *cpu, gva_t gva, struct combined *c)
 	if (!c->found.slot ||
 	    finding_look_up(cpu->vm, &c->found, false) != VMMU_RESOLVE_OK)
 		return false;
-	grant(&cpu->mode, c, access);
+	grant(cpu, c, access);
 	return true;
 }

@@ -24,4 +24,7 @@ bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
  * guest's tables, and false wherever anything would have to be. */
 bool combine_quietly(struct vmmu_cpu *cpu, gva_t gva, struct combined *c);
 
+/* May pages be lent to the supervisor: cpu->lent? */
+bool combine_may_lend(const struct vmmu_cpu *cpu);
+
 #endif

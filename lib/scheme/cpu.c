@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "scheme/combine.h"
 #include "scheme/vm_events.h"
 
 /* 1. Entering and leaving a scheme. */
@@ -114,6 +115,40 @@ void vmmu_cpu_fini(struct vmmu_cpu *cpu)
 
 /* 3. Events. */
 
+/* What was lent until the next flush: all entries for it go. */
+static __attribute__((noinline)) void take_back(struct vmmu_cpu *cpu)
+{
+	for (unsigned i = 0; i < 2 && cpu->lent[i]; i++) {
+		gfn_t gfn = gpa_gfn(mk_gpa(cpu->lent[i]));
+
+		cpu->lent[i] = 0;
+		vm_gpa_changed(cpu->vm, gfn, 1, VMMU_GPA_GONE);
+	}
+}
+
+static inline void end_loan(struct vmmu_cpu *cpu)
+{
+	if (__builtin_expect(cpu->lent[0] != 0, 0))
+		take_back(cpu);
+}
+
+static void lend(struct vmmu_cpu *cpu, uint64_t page)
+{
+	if (cpu->lent[0] == page)
+		return;
+	if (cpu->lent[1])
+		take_back(cpu);
+	cpu->lent[cpu->lent[0] != 0] = page;
+}
+
+static bool is_writable(const struct vmmu_cpu *cpu, gpa_t gpa)
+{
+	const struct vmmu_slot *slot =
+		vmmu_slots_find(&cpu->vm->slots, gpa_gfn(gpa));
+
+	return slot && !(slot->flags & VMMU_SLOT_READ_ONLY);
+}
+
 /* Do these registers differ from the mode's in CR3 and the PDPTEs at most? */
 static bool same_but_root(const struct vmmu_mode *m, const struct vmmu_regs *r,
 			  const struct vmmu_features *f)
@@ -148,6 +183,7 @@ void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
 		vmmu_mode_set_root(&cpu->mode, regs->cr3, regs->pdpte);
 	else
 		return;
+	end_loan(cpu);
 	if (cpu->scheme->set_mode)
 		cpu->scheme->set_mode(cpu);
 }
@@ -157,6 +193,7 @@ void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3)
 	const struct vmmu_scheme *scheme = cpu->scheme;
 
 	vmmu_mode_set_root(&cpu->mode, cr3, cpu->mode.regs.pdpte);
+	end_loan(cpu);
 	if (scheme->load_root) {
 		scheme->load_root(cpu);
 		return;
@@ -180,12 +217,14 @@ void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 
 void vmmu_cpu_invalidate(struct vmmu_cpu *cpu, gva_t gva)
 {
+	end_loan(cpu);
 	if (cpu->scheme->invalidate)
 		cpu->scheme->invalidate(cpu, gva);
 }
 
 void vmmu_cpu_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)
 {
+	end_loan(cpu);
 	if (cpu->scheme->flush)
 		cpu->scheme->flush(cpu, what);
 }
@@ -201,8 +240,12 @@ void vmmu_cpu_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size)
 	}
 }
 
-void vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
+bool vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
 {
-	if (cpu->scheme->unshadow)
-		cpu->scheme->unshadow(cpu, gpa);
+	bool done = cpu->scheme->unshadow && cpu->scheme->unshadow(cpu, gpa);
+
+	if (!combine_may_lend(cpu) || !is_writable(cpu, gpa))
+		return done;
+	lend(cpu, (gpa.v & ~VMMU_PAGE_MASK) | 1);
+	return true;
 }

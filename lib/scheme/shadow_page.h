@@ -279,7 +279,7 @@ bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame);
 /* A table above level 1 is there. */
 bool shadow_has_upper(const struct shadow_vm *s, uint64_t frame);
 void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
-void shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
+bool shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
 void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep);
 /* What a load of CR3 flushes: what is under the vCPU's root, made right. */
 void shadow_sync_root(struct vmmu_cpu *cpu, struct shadow_vm *s);

@@ -169,16 +169,17 @@ bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame)
 	return true;
 }
 
-void shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
+bool shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
 {
 	struct shadow_vm *s = shadow_of(cpu->vm);
 	uint64_t frame = shadow_frame(cpu->vm, gpa_gfn(gpa).v);
 
-	if (frame == SHADOW_NO_FRAME)
-		return;
+	if (frame == SHADOW_NO_FRAME || !shadow_first(s, frame))
+		return false;
 	free_unlinked(s, frame);
 	unsync_frame(cpu, s, frame);
 	shadow_settle(s);
+	return true;
 }
 
 /* 2. One entry again. */

@@ -63,6 +63,19 @@ for levels in 2 3 4 5; do
 	done
 done
 
+# Writes under WP=0 cost an exit only where SMAP binds beside it.
+ticks() {
+	sed -n "s/^permute: WP=0, $1: \([0-9]*\) ticks.*/\1/p" <<<"$output"
+}
+for scheme in vtlb shadow; do
+	run $scheme "levels=4 part=3" --icount
+	for page in "a supervisor's page" "a user's page" \
+		"SMAP, a supervisor's page"; do
+		ok "$label: $page" test "$(ticks "$page")" -lt 200
+	done
+	ok "$label: by software" test "$(ticks "SMAP, a user's page")" -lt 6000
+done
+
 # Little memory, one root, and another scheme every few milliseconds.
 run vtlb "levels=5 part=2" --table-memory 64
 run shadow "levels=4 part=2" --roots 1

@@ -93,11 +93,108 @@ static void a_key_binds_what_was_granted(void **state)
 	}
 }
 
+static struct guest *begin_smap(const struct vmmu_scheme *scheme)
+{
+	struct guest *g = guest(LEVEL4);
+
+	assert_true(vmmu_cpu_switch(&g->cpu, scheme));
+	g->regs.cr0 &= ~VMMU_CR0_WP;
+	g->regs.cr4 |= VMMU_CR4_SMAP;
+	set_regs(g);
+	for (unsigned i = 0; i < 3; i++)
+		map(g, VA + i * VMMU_PAGE_SIZE,
+		    (DATA + i * VMMU_PAGE_SIZE) | P | U | A | D);
+	return g;
+}
+
+static void expect_emulate(struct guest *g, uint64_t gva)
+{
+	assert_int_equal(touch(g, gva, VMMU_W | VMMU_AC), VMMU_EMULATE);
+	assert_int_equal(g->answer.gpa.v, DATA + gva - VA);
+}
+
+/* An instruction that nobody can emulate may write to two pages, and ends;
+ * with the guest's next flush all is as it was. */
+static void a_loan_ends_with_a_flush(void **state)
+{
+	const uint64_t second = VA + VMMU_PAGE_SIZE;
+
+	(void)state;
+	for (unsigned s = 0; s < 2; s++)
+		for (unsigned way = 0; way < 3; way++) {
+			struct guest *g = begin_smap(schemes[s]);
+
+			expect_emulate(g, VA);
+			assert_true(vmmu_cpu_unshadow(&g->cpu, g->answer.gpa));
+			expect_emulate(g, second);
+			assert_true(vmmu_cpu_unshadow(&g->cpu, g->answer.gpa));
+			assert_int_equal(touch(g, VA, VMMU_W | VMMU_AC),
+					 VMMU_RESUME);
+			assert_int_equal(g->hpa, hpa_of(g, DATA));
+			assert_int_equal(touch(g, second, VMMU_W | VMMU_AC),
+					 VMMU_RESUME);
+			assert_true(reaches(g, VA, VMMU_W | VMMU_AC));
+			if (way == 0)
+				vmmu_cpu_flush(&g->cpu, VMMU_FLUSH_NON_GLOBAL);
+			else if (way == 1)
+				vmmu_cpu_invalidate(&g->cpu, mk_gva(VA));
+			else
+				vmmu_cpu_load_root(&g->cpu, TABLE);
+			assert_int_equal(touch(g, VA, VMMU_R), VMMU_INJECT);
+			assert_int_equal(g->answer.error_code, VMMU_PF_P);
+			expect_emulate(g, VA);
+			end(g);
+		}
+}
+
+/* A third page ends the loan of both others. */
+static void two_pages_are_lent_at_most(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < 2; s++) {
+		struct guest *g = begin_smap(schemes[s]);
+
+		for (unsigned i = 0; i < 3; i++) {
+			expect_emulate(g, VA + i * VMMU_PAGE_SIZE);
+			assert_true(vmmu_cpu_unshadow(&g->cpu, g->answer.gpa));
+			assert_int_equal(touch(g, VA + i * VMMU_PAGE_SIZE,
+					       VMMU_W | VMMU_AC),
+					 VMMU_RESUME);
+		}
+		assert_false(reaches(g, VA, VMMU_R));
+		expect_emulate(g, VA);
+		end(g);
+	}
+}
+
+/* With WP, with PKRS, and of what is no memory, nothing is lent. */
+static void not_everything_is_lent(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < 2; s++) {
+		struct guest *g = begin_smap(schemes[s]);
+
+		assert_false(vmmu_cpu_unshadow(&g->cpu, mk_gpa(HOLE)));
+		assert_false(vmmu_cpu_unshadow(&g->cpu, mk_gpa(ROM)));
+		g->regs.cr4 |= VMMU_CR4_PKS;
+		set_regs(g);
+		assert_false(vmmu_cpu_unshadow(&g->cpu, mk_gpa(DATA)));
+		g->regs.cr4 &= ~VMMU_CR4_PKS;
+		g->regs.cr0 |= VMMU_CR0_WP;
+		set_regs(g);
+		assert_false(vmmu_cpu_unshadow(&g->cpu, mk_gpa(DATA)));
+		end(g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_entry_says_it_or_none_can),
 		cmocka_unit_test(a_key_binds_what_was_granted),
+		cmocka_unit_test(a_loan_ends_with_a_flush),
+		cmocka_unit_test(two_pages_are_lent_at_most),
+		cmocka_unit_test(not_everything_is_lent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
