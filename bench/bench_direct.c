@@ -8,6 +8,7 @@
  *   va              by address, which walks to the entry
  *   trapped         a write to a read-only table: found, read, written
  *   pin             an L1 whose 512 entries map pages: promoted and demoted
+ *   pin4            an L4 with 80 links, as a new process's
  *   root            an L4 loaded that is pinned
  *   loop            the same without an operation, for callgrind.py to
  *                   subtract
@@ -85,7 +86,7 @@ static void expect(bool good)
 		abort();
 }
 
-/* gfn 0 L4, 1 L3, 2 L2, 3 L1; 4 another L4, 5 another L1. */
+/* gfn 0 L4, 1 L3, 2 L2, 3 L1; 4 and 6 more L4s, 5 another L1. */
 static void build(void)
 {
 	const struct vmmu_vm_config vc = { .host = { .ops = &ops },
@@ -109,6 +110,8 @@ static void build(void)
 	expect(vmmu_cpu_init(&cpu, &vm, &vmmu_direct));
 	for (uint64_t l4 = 0; l4 <= 4; l4 += 4)
 		page(l4)[0] = to(1, RW);
+	for (unsigned i = 0; i < 80; i++)
+		page(6)[i < 10 ? i : 390 + i] = to(1, RW);
 	page(1)[0] = to(2, RW);
 	page(2)[0] = to(3, RW);
 	page(3)[3] = to(3, P);
@@ -195,6 +198,15 @@ static void pin(uint64_t i)
 	expect(!vmmu_direct_unpin(&cpu, mk_hfn(FIRST + 5), &budget));
 }
 
+static void pin4(uint64_t i)
+{
+	uint32_t budget = 4096;
+
+	change(i);
+	expect(!vmmu_direct_pin(&cpu, mk_hfn(FIRST + 6), 4, &budget));
+	expect(!vmmu_direct_unpin(&cpu, mk_hfn(FIRST + 6), &budget));
+}
+
 static void root(uint64_t i)
 {
 	uint32_t budget = 4096;
@@ -215,7 +227,8 @@ static const struct {
 } op[] = {
 	{ "update", update }, { "data", data }, { "same", same },
 	{ "batch", batch },   { "va", va },	{ "trapped", trapped },
-	{ "pin", pin },	      { "root", root }, { "loop", loop },
+	{ "pin", pin },	      { "pin4", pin4 }, { "root", root },
+	{ "loop", loop },
 };
 
 int main(int argc, char **argv)
@@ -230,6 +243,7 @@ int main(int argc, char **argv)
 			op[i].run(n);
 		return bench_done(argv[1], count);
 	}
-	return bench_usage(argv[0],
-			   "update|same|data|batch|va|trapped|pin|root|loop");
+	return bench_usage(
+		argv[0],
+		"update|same|data|batch|va|trapped|pin|pin4|root|loop");
 }

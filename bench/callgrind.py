@@ -52,6 +52,8 @@ BENCHES = [
      300, None),
     ("direct pin and unpin of a full L1", "bench_direct pin",
      "bench_direct loop", 40000, None),
+    ("direct pin and unpin of an L4 with 80 links", "bench_direct pin4",
+     "bench_direct loop", 12000, None),
     ("direct load of a pinned root", "bench_direct root",
      "bench_direct loop", 150, None),
 ]

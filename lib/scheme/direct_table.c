@@ -19,11 +19,16 @@
 /* 1. Most entries of most tables are zero and need nothing: they are passed
  * over so many at a time. */
 
-#define STRIDE 8u
+#define STRIDE 16u
+
+static inline uint64_t any_of(const uint64_t *e)
+{
+	return e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
+}
 
 static inline bool all_zero(const uint64_t *e)
 {
-	return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+	return !(any_of(e) | any_of(e + STRIDE / 2));
 }
 
 /* 2. L1: pages. */
@@ -104,6 +109,22 @@ static enum vmmu_direct_status promote_leaves(struct vmmu_direct_vm *d,
 
 /* 3. L2, L3, L4: links. */
 
+/* One that is a table already, as a kernel's part of each root is, takes the
+ * short way. */
+static inline enum vmmu_direct_status use_table(struct vmmu_direct_vm *d,
+						uint64_t hfn, unsigned level,
+						uint32_t *budget)
+{
+	struct vmmu_frame *f = direct_own(d, hfn);
+
+	if (!f || !direct_is(f, level) ||
+	    f->total_count >= d->table.count_limit)
+		return direct_get_type(d, hfn, level, budget);
+	f->type_count++;
+	f->total_count++;
+	return VMMU_DIRECT_OK;
+}
+
 static enum vmmu_direct_status link_get(struct vmmu_direct_vm *d,
 					const struct vmmu_frame *parent,
 					uint64_t *slot, uint32_t *budget)
@@ -116,7 +137,7 @@ static enum vmmu_direct_status link_get(struct vmmu_direct_vm *d,
 						: VMMU_DIRECT_BITS;
 	if (entry & d->link_bad)
 		return VMMU_DIRECT_BITS;
-	s = direct_get_type(d, entry_frame(entry), parent->type - 1u, budget);
+	s = use_table(d, entry_frame(entry), parent->type - 1u, budget);
 	if (s == VMMU_DIRECT_OK && !(entry & ENTRY_U))
 		entry_store(slot, entry | ENTRY_U);
 	return s;
