@@ -27,8 +27,8 @@ char *bochs_config(const struct bochs_files *files,
 	char report[320] = "enabled=0";
 
 	if (files->report)
-		snprintf(report, sizeof(report),
-			 "enabled=1, mode=file, dev=%s/report", files->dir);
+		snprintf(report, sizeof(report), "enabled=1, mode=term, dev=%s",
+			 files->report);
 	if (asprintf(&text,
 		     "cpu: model=corei7_skylake_x, count=1, ips=%d, "
 		     "reset_on_triple_fault=0\n"
@@ -51,7 +51,7 @@ char *bochs_config(const struct bochs_files *files,
 		     "info: action=ignore\n"
 		     "debug: action=ignore\n",
 		     IPS, options->icount ? START_DATE : "local", mib, mib,
-		     files->dir, files->tty, report, files->dir) < 0)
+		     files->dir, files->console, report, files->dir) < 0)
 		return NULL;
 	return text;
 }

@@ -10,20 +10,25 @@
 #define BOCHS_BIOS     "/usr/share/bochs/BIOS-bochs-latest"
 #define BOCHS_VGA_BIOS "/usr/share/vgabios/vgabios.bin"
 
+/* A serial port of Bochs's: a pseudo-terminal. */
+struct bochs_port {
+	char tty[64]; /* as Bochs opens it */
+	int held;     /* the same, open here until Bochs is gone; -1 */
+	bool raw;     /* it passes bytes as they are */
+};
+
 /* What a run leaves in the file system until its end, and nothing else. */
 struct bochs {
 	char dir[256]; /* of this run alone; empty: not made yet */
-	char tty[64];  /* the guest's console, as Bochs opens it */
-	int terminal;  /* that one, held open until Bochs has it; -1 */
-	bool raw;      /* it passes bytes as they are */
-	bool quiet;    /* no more progress is shown */
+	struct bochs_port console, report;
+	bool quiet; /* no more progress is shown */
 };
 
 /* What a text names: paths, and the machine. */
 struct bochs_files {
-	const char *dir, *tty;
-	uint64_t memory; /* bytes */
-	bool report;	 /* there is a hypervisor, which reports */
+	const char *dir;
+	const char *console, *report; /* ttys; report NULL: nobody reports */
+	uint64_t memory;	      /* bytes */
 };
 
 /* The text of bochsrc, to be freed. NULL: no memory. */
@@ -54,7 +59,7 @@ void bochs_tend(struct bochs *bochs, struct qemu *qemu);
 void bochs_progress(struct bochs *bochs, int64_t ms, bool heard);
 
 /* It is dead: what it has written can be read to the end. */
-void bochs_gone(struct bochs *bochs, struct qemu *qemu);
+void bochs_gone(struct bochs *bochs);
 
 /* The last words of its log that say why it ended; empty: none do. */
 void bochs_last_words(const struct bochs *bochs, char *text, size_t size);

@@ -1,13 +1,12 @@
 /*
  * Bochs's process and its channels.
  *
- *   console   a pseudo-terminal: the one kind of serial port of Bochs's that
- *             takes input and listens on no network
- *   report    a FIFO, which Bochs takes for a file
- *   its log   a file that names the panics alone: how the machine ended
+ *   console, report   pseudo-terminals: the one kind of serial port of Bochs's
+ *                     that takes input and listens on no network
+ *   its log           a file that names the panics alone: how the machine ended
  *
- * Bochs sets the terminal up as a person's, which would turn line ends about
- * and eat Ctrl-C; bochs_tend puts it back when that has happened.
+ * Bochs sets a terminal up as a person's, which would turn line ends about and
+ * eat Ctrl-C; bochs_tend puts it back when that has happened.
  */
 #include "bochs.h"
 
@@ -18,44 +17,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "bochs_disc.h"
 #include "host.h"
 
-static int open_console(struct bochs *bochs, struct qemu *qemu)
+static int open_port(struct bochs_port *port, int *ours)
 {
 	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios t;
 
 	if (fd < 0 || grantpt(fd) < 0 || unlockpt(fd) < 0 ||
-	    ptsname_r(fd, bochs->tty, sizeof(bochs->tty)) != 0)
+	    ptsname_r(fd, port->tty, sizeof(port->tty)) != 0)
 		return -1;
 	/* With nobody at the other end a read would be the end. */
-	bochs->terminal = open(bochs->tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (bochs->terminal < 0 || tcgetattr(fd, &t) < 0)
+	port->held = open(port->tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (port->held < 0 || tcgetattr(fd, &t) < 0)
 		return -1;
 	cfmakeraw(&t);
 	if (tcsetattr(fd, TCSANOW, &t) < 0 ||
 	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		return -1;
-	qemu->console.ours = fd;
+	*ours = fd;
 	return 0;
-}
-
-static int open_report(const struct bochs *bochs, struct qemu *qemu)
-{
-	char path[400];
-
-	snprintf(path, sizeof(path), "%s/report", bochs->dir);
-	if (mkfifo(path, 0600) < 0)
-		return -1;
-	qemu->report.ours = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	/* Bochs opens it later: until then no writer is not the end. */
-	qemu->report.theirs = open(path, O_WRONLY | O_CLOEXEC);
-	return qemu->report.theirs < 0 ? -1 : 0;
 }
 
 static int open_errors(struct qemu *qemu)
@@ -79,8 +64,10 @@ int bochs_prepare(struct bochs *bochs, struct qemu *qemu,
 	qemu->trace = -1;
 	if (bochs_disc_make(bochs, qemu, options, multiboot, out))
 		return out->status;
-	if (open_console(bochs, qemu) < 0 || open_errors(qemu) < 0 ||
-	    (qemu->hypervisor >= 0 && open_report(bochs, qemu) < 0))
+	if (open_port(&bochs->console, &qemu->console.ours) < 0 ||
+	    open_errors(qemu) < 0 ||
+	    (qemu->hypervisor >= 0 &&
+	     open_port(&bochs->report, &qemu->report.ours) < 0))
 		return outcome_set(out, OUTCOME_START,
 				   "no channels to Bochs: %s", strerror(errno));
 	return OUTCOME_GOOD;
@@ -115,9 +102,9 @@ static int put_configs(struct bochs *bochs, const struct qemu *qemu,
 {
 	const struct bochs_files files = {
 		.dir = bochs->dir,
-		.tty = bochs->tty,
+		.console = bochs->console.tty,
+		.report = qemu->hypervisor >= 0 ? bochs->report.tty : NULL,
 		.memory = qemu_memory(qemu, options),
-		.report = qemu->hypervisor >= 0,
 	};
 
 	if (bochs_disc_put(bochs, "bochsrc", bochs_config(&files, options),
@@ -145,6 +132,23 @@ int bochs_start(struct bochs *bochs, struct qemu *qemu,
 	return OUTCOME_GOOD;
 }
 
+static void tend_port(struct bochs_port *port, int ours)
+{
+	struct termios t;
+
+	if (port->raw || ours < 0 || tcgetattr(ours, &t) < 0 ||
+	    !(t.c_oflag & OPOST))
+		return;
+	cfmakeraw(&t);
+	port->raw = tcsetattr(ours, TCSANOW, &t) == 0;
+}
+
+void bochs_tend(struct bochs *bochs, struct qemu *qemu)
+{
+	tend_port(&bochs->console, qemu->console.ours);
+	tend_port(&bochs->report, qemu->report.ours);
+}
+
 void bochs_progress(struct bochs *bochs, int64_t ms, bool heard)
 {
 	if (bochs->quiet || !isatty(STDERR_FILENO))
@@ -157,28 +161,17 @@ void bochs_progress(struct bochs *bochs, int64_t ms, bool heard)
 			(int)(ms / 1000));
 }
 
-static void close_if_open(int *fd)
+static void let_go(struct bochs_port *port)
 {
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	if (port->held >= 0)
+		close(port->held);
+	port->held = -1;
 }
 
-void bochs_tend(struct bochs *bochs, struct qemu *qemu)
+void bochs_gone(struct bochs *bochs)
 {
-	struct termios t;
-
-	if (bochs->raw || qemu->console.ours < 0 ||
-	    tcgetattr(qemu->console.ours, &t) < 0 || !(t.c_oflag & OPOST))
-		return;
-	cfmakeraw(&t);
-	bochs->raw = tcsetattr(qemu->console.ours, TCSANOW, &t) == 0;
-}
-
-void bochs_gone(struct bochs *bochs, struct qemu *qemu)
-{
-	close_if_open(&bochs->terminal);
-	close_if_open(&qemu->report.theirs);
+	let_go(&bochs->console);
+	let_go(&bochs->report);
 }
 
 /* Bochs's log: "TICKSp[DEVICE] >>PANIC<< WORDS". */

@@ -109,7 +109,7 @@ bool options_bare(const struct options *options)
 
 bool options_listens(const struct options *options)
 {
-	return !options_bare(options) && !options->bochs;
+	return !options_bare(options);
 }
 
 static int unit_shift(char unit)
@@ -374,8 +374,8 @@ static int check_together(const struct options *options, struct outcome *out)
 	if (options->monitor && !options_listens(options))
 		return outcome_set(
 			out, OUTCOME_USAGE,
-			"--monitor needs the hypervisor, on --machine "
-			"tcg or kvm");
+			"--monitor needs the hypervisor: --mmu none has "
+			"none");
 	return OUTCOME_GOOD;
 }
 

@@ -42,7 +42,7 @@ bool options_bare(const struct options *options);
 /* True when the guest is a paravirtual one. */
 bool options_para(const struct options *options);
 
-/* True when there is a monitor: Bochs's second serial port is written only. */
+/* True when there is a hypervisor, which has a monitor. */
 bool options_listens(const struct options *options);
 
 /*

@@ -309,7 +309,8 @@ int run_command(int argc, char **argv, struct outcome *out)
 	session->qemu.hypervisor = -1;
 	session->qemu.kernel = -1;
 	session->qemu.initrd = -1;
-	session->bochs.terminal = -1;
+	session->bochs.console.held = -1;
+	session->bochs.report.held = -1;
 	session->commands = -1;
 	if (!options_parse(argc, argv, &options, out) &&
 	    !prepare(session, out) && !start(session, out)) {

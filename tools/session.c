@@ -250,7 +250,7 @@ static void reap(struct loop *loop)
 		return;
 	loop->alive = false;
 	if (session->options->bochs)
-		bochs_gone(&session->bochs, &session->qemu);
+		bochs_gone(&session->bochs);
 }
 
 /* Stopped by job control: the shell gets its terminal back meanwhile. */

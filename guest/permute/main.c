@@ -23,6 +23,10 @@ static bool begin(unsigned levels)
 	      machine.rsvd_with_p ? "with P" : "without P");
 	if (machine.gib_sets_a)
 		print("permute: A of a 1 GiB page is set too early\n");
+	if (machine.a_is_late)
+		print("permute: A is set too late\n");
+	if (machine.own_minds_ac)
+		print("permute: AC suspends SMAP for the processor too\n");
 	return true;
 }
 

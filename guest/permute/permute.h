@@ -81,6 +81,12 @@ struct machine {
 	/* A of an entry that maps 1 GiB is set also when the access is
 	 * forbidden, or a bit below the address reserved. */
 	bool gib_sets_a;
+	/* Bochs 2.7: A of the upper entry is set only with an access that is
+	 * allowed, not by a walk that comes to an absent page. */
+	bool a_is_late;
+	/* Bochs 2.7: EFLAGS.AC of ring 3 suspends SMAP for the processor's own
+	 * accesses too, which it should not. Those cases are left out. */
+	bool own_minds_ac;
 };
 extern struct machine machine;
 

@@ -28,9 +28,9 @@ static void has(const char *text, const char *part)
 static void the_machine(void **state)
 {
 	const struct bochs_files files = { .dir = "/tmp/d",
-					   .tty = "/dev/pts/7",
+					   .console = "/dev/pts/7",
 					   .memory = (uint64_t)300 << 20,
-					   .report = true };
+					   .report = "/dev/pts/8" };
 	struct options options = plain();
 	char *text = bochs_config(&files, &options);
 
@@ -39,7 +39,7 @@ static void the_machine(void **state)
 	has(text, "memory: guest=300, host=300\n");
 	has(text, "path=/tmp/d/disc.iso");
 	has(text, "com1: enabled=1, mode=term, dev=/dev/pts/7\n");
-	has(text, "com2: enabled=1, mode=file, dev=/tmp/d/report\n");
+	has(text, "com2: enabled=1, mode=term, dev=/dev/pts/8\n");
 	has(text, "log: /tmp/d/log\n");
 	has(text, "time0=local");
 	free(text);
@@ -51,7 +51,8 @@ static void the_machine(void **state)
 
 static void a_bare_machine_reports_nothing(void **state)
 {
-	const struct bochs_files files = { .dir = "/tmp/d", .tty = "/dev/p" };
+	const struct bochs_files files = { .dir = "/tmp/d",
+					   .console = "/dev/p" };
 	const struct options options = plain();
 	char *text = bochs_config(&files, &options);
 

@@ -51,6 +51,8 @@ at_most() {
 	[ "$1" -le "$2" ]
 }
 
+append= # more words for the kernel
+
 # linux SCHEME ROWS [OPTION...]: the stock kernel, to the end of these rows of
 # its workload.
 linux() {
@@ -59,7 +61,7 @@ linux() {
 	label="bochs $scheme linux"
 	vmmu run --machine bochs --mmu "$scheme" --icount --timeout 600 \
 		--kernel "$KERNEL" --initrd "$BUILD/guest/initrd.cpio.gz" \
-		--append "console=ttyS0 quiet${rows:+ vmmu.rows=$rows}" \
+		--append "console=ttyS0 quiet $append${rows:+ vmmu.rows=$rows}" \
 		--stats "$scratch/stats" --log "$scratch/log" "$@"
 	ends 0 poweroff
 	like "$label: the workload's checksums hold" "$output" \

@@ -5,7 +5,8 @@
 . test/vmx/bochs.sh
 
 for scheme in nested vtlb shadow; do
-	for guest in cpuidloop mmio msrports unmapped corner "regs strict=1"; do
+	for guest in cpuidloop mmio msrports unmapped corner "regs strict=1" \
+		settsc; do
 		run $scheme $guest
 		ends 1 exit 0
 		ok "$label: nothing failed" no_failed_line
@@ -17,6 +18,14 @@ for scheme in nested vtlb shadow; do
 		run $scheme $guest
 		is "$label: status" "$status" 6
 		like "$label: how" "$(stat .end.how)" '^(triple-fault|killed)$'
+	done
+done
+for scheme in nested vtlb shadow; do
+	for levels in 2 3 4; do
+		run $scheme permute levels=$levels
+		ends 1 exit 0
+		like "$label: nothing is wrong" "$output" \
+			'permute: [0-9]{6} cases, 0 wrong'
 	done
 done
 run vtlb touch order=1 --table-memory 64 --set fault-around=4
