@@ -13,7 +13,7 @@ export MACHINE=bochs
 # verdict NAME VALUE MUST UNIT AIM: one line, and a count of what is missed.
 verdict() {
 	local word=ok
-	awk -v value="$2" -v must="$3" \
+	[ "$3" = - ] || awk -v value="$2" -v must="$3" \
 		'BEGIN { exit !(value != "" && value + 0 <= must + 0) }' || {
 		word=MISSED
 		missed=$((missed + 1))
@@ -22,14 +22,18 @@ verdict() {
 		"$3" "$5" "$word"
 }
 
-# One CPUID in a loop, the loop's own few instructions included.
-"$build/vmmu" run --machine bochs --mmu nested --icount --memory 64M \
-	--timeout 60 --kernel "$build/guest/cpuidloop.elf" </dev/null |
-	sed -n 's/^@vmmu //p' | tr -d '\r' >"$dir.cpuid"
+# One CPUID in a loop, less the loop itself, which QEMU counts.
+cpuid() {
+	"$build/vmmu" run "$@" --icount --memory 64M --timeout 60 \
+		--kernel "$build/guest/cpuidloop.elf" </dev/null |
+		sed -n 's/^@vmmu //p' | tr -d '\r'
+}
+cpuid --mmu none >"$dir.bare"
+cpuid --mmu nested --machine bochs >"$dir.cpuid"
 for row in cpuid cpuid_paged; do
-	verdict "nested $row exit" "$(jq -r --arg row $row \
-		'select(.row == $row) | .per_op' "$dir.cpuid")" \
-		400 instructions 250
+	verdict "nested $row exit" "$(jq -rs --arg row $row \
+		'map(select(.row == $row) | .per_op) | .[1] - .[0]' \
+		"$dir.bare" "$dir.cpuid")" 400 instructions 250
 done
 
 APPEND="quiet vmmu.rows=touch" tools/boot-scheme.sh nested "$dir" "$build" \
@@ -40,7 +44,11 @@ verdict "nested faults that map" "$(jq .memory.pf_fixed "$dir/nested.json")" \
 # Exits for each page fault that the guest takes when it touches fresh memory:
 # what more repetitions of that row add. The guest counts the faults: one an
 # operation, of which those that hardware gave it are told by nobody else.
+# vtlb has no must: it does not watch the guest's tables, so a fault on an entry
+# that was absent has to come, and so has the one after it was filled.
 for scheme in shadow vtlb; do
+	must=1.3 aim=1.1
+	[ $scheme = shadow ] || must=- aim=-
 	for n in 1 5; do
 		APPEND="quiet nopti vmmu.rows=touch vmmu.repeat=$n" \
 			tools/boot-scheme.sh $scheme "$dir/touch$n" "$build" \
@@ -55,7 +63,7 @@ for scheme in shadow vtlb; do
 		((.[1].exits | .page_fault + .cr + .invlpg) -
 		 (.[0].exits | .page_fault + .cr + .invlpg)) / $ops * 1000 |
 		round / 1000' "$dir/touch1/$scheme.json" \
-		"$dir/touch5/$scheme.json")" 1.3 "" 1.1
+		"$dir/touch5/$scheme.json")" $must "" $aim
 done
 echo "$missed missed"
 exit $((missed != 0))

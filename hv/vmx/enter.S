@@ -1,12 +1,12 @@
 /*
- * unsigned vmx_enter(uint64_t gpr[16], uint64_t *host_rsp, unsigned launched);
+ * unsigned vmx_enter(uint64_t gpr[16], struct vmx_vcpu *s);
  *
  * One stretch of guest execution by the current VMCS: 0, or 1 where the
  * processor refused VMLAUNCH or VMRESUME before it looked at the guest (SDM 3C
  * 26.1, 26.2). The VMCS switches rsp, rip, rflags, the control registers and
  * the segments; the other general registers are switched here.
  *
- * *host_rsp is what the VMCS holds as the host's rsp: the stack is as deep as
+ * s->host_rsp is what the VMCS holds as the host's rsp: the stack is as deep as
  * the last time at nearly every entry, and then it is not written.
  */
 #define VMCS_HOST_RSP 0x6c14
@@ -28,7 +28,7 @@ vmx_enter:
 	mov	$VMCS_HOST_RSP, %eax
 	vmwrite	%rsp, %rax
 1:
-	test	%edx, %edx	/* nothing below changes the flags */
+	cmpb	$0, 8(%rsi)	/* launched; nothing below changes the flags */
 	mov	0x00(%rdi), %rax
 	mov	0x08(%rdi), %rcx
 	mov	0x10(%rdi), %rdx

@@ -9,9 +9,28 @@
 #include <stdint.h>
 
 #include "vm/engine.h"
+#include "vmx/vmcs.h"
+
+/*
+ * What a basic exit reason alone says, by its number: a kind of exit, and
+ * whether it is of an instruction, whose length is told. 0: there is more to
+ * be read, or nobody offers it to a guest.
+ */
+#define VMX_SAYS_KIND	     0x3fu
+#define VMX_SAYS_ALL	     0x40u
+#define VMX_SAYS_INSTRUCTION 0x80u
+extern const uint8_t vmx_reason_says[VMX_REASONS];
 
 /* Exits that say all by their reason; EXIT_KINDS: not among them. */
-enum exit_kind vmx_plain_exit(uint32_t reason);
+static inline enum exit_kind vmx_plain_exit(uint32_t reason)
+{
+	uint8_t says = 0;
+
+	if ((reason & 0xffff) < VMX_REASONS)
+		says = vmx_reason_says[reason & 0xffff];
+	return says & VMX_SAYS_ALL ? (enum exit_kind)(says & VMX_SAYS_KIND)
+				   : EXIT_KINDS;
+}
 
 void vmx_qual_io(uint64_t qual, struct exit_io *io);
 void vmx_qual_cr(uint64_t qual, struct exit_cr *cr);

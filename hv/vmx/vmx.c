@@ -225,13 +225,6 @@ static enum exit_kind decode_violation(struct vcpu *v, struct vmx_vcpu *s)
 	return EXIT_VIOLATION;
 }
 
-static enum exit_kind decode_invlpg(struct vm_exit *e)
-{
-	e->invlpg.told = true;
-	e->invlpg.gva = mk_gva(vmread(VMCS_QUALIFICATION));
-	return EXIT_INVLPG;
-}
-
 /* An exit in the middle of delivering an event (SDM 3C 27.2.4): it is
  * delivered again, except those of instructions, which the guest executes
  * again. */
@@ -244,80 +237,67 @@ static void event_back(struct vcpu *v)
 			       &v->event);
 }
 
-/* Exits of instructions, which tell how long they are. */
-static enum exit_kind decode_instruction(struct vcpu *v, uint32_t reason)
+/* What the reason alone does not say. An instruction that is none of these is
+ * VMX's own, or one that the guest is not offered. */
+static __attribute__((noinline)) enum exit_kind decode_detailed(
+	struct vcpu *v, struct vmx_vcpu *s, uint32_t reason)
 {
 	struct vm_exit *e = &v->exit;
 
-	e->next_rip = next_rip(v);
-	switch (reason) {
-	case VMX_REASON_IO:
-		vmx_qual_io(vmread(VMCS_QUALIFICATION), &e->io);
-		return EXIT_IO;
-	case VMX_REASON_CR:
-		vmx_qual_cr(vmread(VMCS_QUALIFICATION), &e->cr);
-		return EXIT_CR;
-	case VMX_REASON_INVLPG:
-		return decode_invlpg(e);
-	default: {
-		enum exit_kind kind = vmx_plain_exit(reason);
-
-		return kind == EXIT_KINDS ? EXIT_UNDEFINED : kind;
-	}
-	}
-}
-
-/* Those of events, which have no length. */
-static enum exit_kind decode_event(struct vcpu *v, struct vmx_vcpu *s,
-				   uint32_t reason)
-{
-	enum exit_kind kind;
-
-	v->exit.next_rip = 0;
 	switch (reason) {
 	case VMX_REASON_EXCEPTION:
-		kind = decode_exception(v, s);
-		break;
+		return decode_exception(v, s);
 	case VMX_REASON_EPT_VIOLATION:
-		kind = decode_violation(v, s);
+		return decode_violation(v, s);
+	case VMX_REASON_IO:
+		vmx_qual_io(vmread(VMCS_QUALIFICATION), &e->io);
+		break;
+	case VMX_REASON_CR:
+		vmx_qual_cr(vmread(VMCS_QUALIFICATION), &e->cr);
+		break;
+	case VMX_REASON_INVLPG:
+		e->invlpg.told = true;
+		e->invlpg.gva = mk_gva(vmread(VMCS_QUALIFICATION));
 		break;
 	default:
-		kind = vmx_plain_exit(reason);
+		return EXIT_UNDEFINED;
 	}
-	event_back(v);
+	e->next_rip = next_rip(v);
+	return reason == VMX_REASON_IO	 ? EXIT_IO
+	       : reason == VMX_REASON_CR ? EXIT_CR
+					 : EXIT_INVLPG;
+}
+
+static __attribute__((noinline)) enum exit_kind decode_slow(struct vcpu *v,
+							    struct vmx_vcpu *s,
+							    uint32_t reason)
+{
+	enum exit_kind kind = vmx_plain_exit(reason);
+
+	v->exit.next_rip = 0;
+	if (reason & VMX_REASON_ENTRY_FAILED)
+		return EXIT_INVALID;
+	if (kind == EXIT_KINDS)
+		kind = decode_detailed(v, s, reason & 0xffff);
+	if (!v->exit.next_rip)
+		event_back(v);
 	return kind;
 }
 
-static bool is_event(uint32_t reason)
-{
-	const uint64_t low = UINT64_C(1) << VMX_REASON_EXCEPTION |
-			     UINT64_C(1) << VMX_REASON_INTERRUPT |
-			     UINT64_C(1) << VMX_REASON_TRIPLE_FAULT |
-			     UINT64_C(1) << VMX_REASON_INIT |
-			     UINT64_C(1) << VMX_REASON_SIPI |
-			     UINT64_C(1) << VMX_REASON_IO_SMI |
-			     UINT64_C(1) << VMX_REASON_SMI |
-			     UINT64_C(1) << VMX_REASON_WINDOW |
-			     UINT64_C(1) << VMX_REASON_NMI_WINDOW |
-			     UINT64_C(1) << VMX_REASON_TASK_SWITCH |
-			     UINT64_C(1) << VMX_REASON_EPT_VIOLATION |
-			     UINT64_C(1) << VMX_REASON_EPT_MISCONFIG |
-			     UINT64_C(1) << VMX_REASON_PML_FULL;
-
-	return reason < VMX_REASONS && low >> reason & 1;
-}
-
+/* An instruction that says all by being it has the short way. */
 static inline enum exit_kind decode(struct vcpu *v, struct vmx_vcpu *s)
 {
 	uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
+	uint8_t says;
 
 	v->exit.code = reason;
-	v->exit.insn_count = 0;
-	if (reason & VMX_REASON_ENTRY_FAILED)
-		return EXIT_INVALID;
-	reason &= 0xffff;
-	return is_event(reason) ? decode_event(v, s, reason)
-				: decode_instruction(v, reason);
+	if (reason >= VMX_REASONS)
+		return decode_slow(v, s, reason);
+	says = vmx_reason_says[reason];
+	if (!(says & VMX_SAYS_INSTRUCTION))
+		return decode_slow(v, s, reason);
+	v->exit.next_rip = next_rip(v);
+	return (enum exit_kind)(says & VMX_SAYS_KIND);
 }
 
 /* 3. Run. */
@@ -339,13 +319,13 @@ static void event_in(struct vmx_vcpu *s, struct event *e)
 
 static inline void regs_in(struct vcpu *v, struct vmx_vcpu *s)
 {
-	if (s->rip != v->rip)
-		vmwrite(VMCS_GUEST_RIP, v->rip);
+	/* After most exits it is another. */
+	vmwrite(VMCS_GUEST_RIP, v->rip);
 	if (s->rflags != v->rflags)
 		vmwrite(VMCS_GUEST_RFLAGS, v->rflags);
 	if (s->rsp != v->gpr[GPR_RSP])
 		vmwrite(VMCS_GUEST_RSP, v->gpr[GPR_RSP]);
-	if (!v->shadow && (s->interruptibility & VMX_BLOCK_SHADOW)) {
+	if (s->interruptibility & VMX_BLOCK_SHADOW && !v->shadow) {
 		s->interruptibility &= ~VMX_BLOCK_SHADOW;
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, s->interruptibility);
 	}
@@ -353,7 +333,7 @@ static inline void regs_in(struct vcpu *v, struct vmx_vcpu *s)
 
 static inline void regs_out(struct vcpu *v, struct vmx_vcpu *s)
 {
-	s->rip = v->rip = vmread(VMCS_GUEST_RIP);
+	v->rip = vmread(VMCS_GUEST_RIP);
 	s->rflags = v->rflags = vmread(VMCS_GUEST_RFLAGS);
 	s->rsp = v->gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
 	s->interruptibility = (uint32_t)vmread(VMCS_GUEST_INTERRUPTIBILITY);
@@ -381,7 +361,7 @@ static void vmx_run(struct vcpu *v)
 	if (v->event.type != EVENT_NONE)
 		event_in(s, &v->event);
 
-	if (vmx_enter(v->gpr, &s->host_rsp, s->launched)) {
+	if (vmx_enter(v->gpr, s)) {
 		take_refusal(v, s);
 		return;
 	}

@@ -2,7 +2,9 @@
 #ifndef HV_VMX_VMX_H
 #define HV_VMX_VMX_H
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <vmmu/addr.h>
@@ -28,13 +30,14 @@ struct vmx_cpu {
 #define VMX_STALE_REGS	 0x4u /* the table that the hardware walks */
 
 struct vmx_vcpu {
+	/* enter.S knows where these are. */
 	uint64_t host_rsp; /* as the VMCS has it */
+	bool launched;
 	/* What the VMCS has of these: written only when changed. */
-	uint64_t rip, rsp, rflags;
+	uint64_t rsp, rflags;
 	uint32_t interruptibility;
 	uint32_t proc;
 	uint8_t stale;
-	bool launched;
 	bool software; /* no EPT: the hardware walks a table of ours */
 	/* Under a scheme of software the guest's own CR0, CR3, CR4, EFER, PAT
 	 * and PDPTEs, but for bits that are always the guest's. */
@@ -46,7 +49,10 @@ struct vmx_vcpu {
 	uint16_t vpid;
 };
 
-unsigned vmx_enter(uint64_t *gpr, uint64_t *host_rsp, unsigned launched);
+static_assert(offsetof(struct vmx_vcpu, host_rsp) == 0, "enter.S");
+static_assert(offsetof(struct vmx_vcpu, launched) == 8, "enter.S");
+
+unsigned vmx_enter(uint64_t *gpr, struct vmx_vcpu *s);
 extern const char vmx_exit[]; /* where the processor comes back to */
 
 /* The fields that are read and written from here on are this vCPU's. */
