@@ -47,7 +47,7 @@ static const struct argp_option option_list[] = {
 	  "MS milliseconds",
 	  1 },
 	{ "roots", KEY_ROOTS, "N", 0,
-	  "Page-table roots that shadow keeps, 1 to 64 (default 16)", 1 },
+	  "Page-table roots that shadow keeps, 1 to 64 (default 32)", 1 },
 	{ "table-memory", KEY_TABLE_MEMORY, "KIB", 0,
 	  "Most memory for the hypervisor's tables of the guest (default "
 	  "16384)",

@@ -1,9 +1,11 @@
 /*
- * MOV CRn and INVLPG as compilers write them in 64-bit code: no prefix but
- * REX.B, no displacement, no SIB. What is longer goes to the decoder.
+ * The instructions that exit most under a scheme of software, as compilers
+ * write them in 64-bit code: no displacement, no SIB, and no prefix but those
+ * shown. What is longer goes to the decoder.
  *
  *   [41] 0f 20/22 11rrrbbb     MOV gpr, CRr / MOV CRr, gpr
  *   [41] 0f 01    00111bbb     INVLPG (gpr), but bbb = 100 (SIB), 101 (rip)
+ *   48|RB 89      00rrrbbb     MOV gpr, (gpr): eight bytes; likewise
  *
  * (SDM 2A 2.1.5 for ModRM, 2.2.1 for REX.)
  */
@@ -46,4 +48,18 @@ unsigned insn_brief_invlpg(const uint8_t *bytes, const uint64_t *gpr,
 		return 0;
 	*linear = gpr[(word >> 16 & 7) | b];
 	return length;
+}
+
+unsigned insn_brief_store(const uint8_t *bytes, const uint64_t *gpr,
+			  uint64_t *linear, uint64_t *value)
+{
+	unsigned rex = bytes[0], modrm = bytes[2];
+
+	/* REX.W, with R and B as they are; X has nothing to extend. */
+	if ((rex & 0xfa) != 0x48 || bytes[1] != 0x89 || modrm >> 6 ||
+	    (modrm >> 1 & 3) == 2)
+		return 0;
+	*linear = gpr[(modrm & 7) | (rex & 1) << 3];
+	*value = gpr[(modrm >> 3 & 7) | (rex & 4) << 1];
+	return 3;
 }

@@ -80,10 +80,12 @@ bool insn_cr(const struct insn *in, struct insn_cr *out);
 bool insn_invlpg(const struct insn *in, const struct insn_regs *regs,
 		 uint64_t *linear);
 
-/* The same two from the first four bytes, in 64-bit code. They answer the
- * length; 0: let the decoder look. */
+/* The same two, and a store of eight bytes, from the first four bytes in
+ * 64-bit code. They answer the length; 0: let the decoder look. */
 unsigned insn_brief_cr(const uint8_t *bytes, struct insn_cr *out);
 unsigned insn_brief_invlpg(const uint8_t *bytes, const uint64_t *gpr,
 			   uint64_t *linear);
+unsigned insn_brief_store(const uint8_t *bytes, const uint64_t *gpr,
+			  uint64_t *linear, uint64_t *value);
 
 #endif

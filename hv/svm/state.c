@@ -65,6 +65,14 @@ void svm_set_paging(struct vcpu *v, const struct vmmu_regs *regs)
 	s->stale = true;
 }
 
+void svm_set_cr3(struct vcpu *v, uint64_t cr3)
+{
+	struct svm_vcpu *s = v->engine_state;
+
+	s->guest.cr3 = cr3;
+	s->stale = true;
+}
+
 void svm_get_segment(struct vcpu *v, enum segment_name name, struct segment *s)
 {
 	*s = seg_get(vmcb_seg(vmcb_of(v), name));

@@ -11,6 +11,7 @@ void svm_set_paging(struct vcpu *v, const struct vmmu_regs *regs);
 /* CR0, CR3, CR4, EFER and PAT as the guest sees them. */
 void svm_guest_paging(struct vcpu *v, struct vmmu_regs *r);
 bool svm_look(struct vcpu *v, struct look *look);
+void svm_set_cr3(struct vcpu *v, uint64_t cr3);
 void svm_set_cr2(struct vcpu *v, uint64_t cr2);
 void svm_set_efer(struct vcpu *v, uint64_t efer);
 void svm_set_pat(struct vcpu *v, uint64_t pat);

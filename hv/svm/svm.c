@@ -403,6 +403,7 @@ const struct engine engine_svm = {
 	.look = svm_look,
 	.use_scheme = svm_use_scheme,
 	.set_paging = svm_set_paging,
+	.set_cr3 = svm_set_cr3,
 	.set_cr2 = svm_set_cr2,
 	.set_efer = svm_set_efer,
 	.set_pat = svm_set_pat,

@@ -219,6 +219,8 @@ struct engine {
 	/* The guest's CR0, CR3, CR4, EFER become these; what the hardware
 	 * runs with is the engine's to derive. For schemes of software. */
 	void (*set_paging)(struct vcpu *v, const struct vmmu_regs *regs);
+	/* ... CR3 alone, where it loads no PDPTEs; and then flush. */
+	void (*set_cr3)(struct vcpu *v, uint64_t cr3);
 	void (*set_cr2)(struct vcpu *v, uint64_t cr2);
 	void (*set_efer)(struct vcpu *v, uint64_t efer);
 	void (*set_pat)(struct vcpu *v, uint64_t pat);

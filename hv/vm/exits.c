@@ -76,7 +76,15 @@ void vcpu_raise_error(struct vcpu *v, uint8_t vector, uint32_t error)
 void vcpu_raise_pf(struct vcpu *v, gva_t gva, uint32_t error)
 {
 	v->vm->engine->set_cr2(v, gva.v);
-	vcpu_raise_error(v, VECTOR_PF, error);
+	if (v->event.type != EVENT_NONE) {
+		vcpu_raise_error(v, VECTOR_PF, error);
+		return;
+	}
+	v->raised = true;
+	v->event.vector = VECTOR_PF;
+	v->event.has_error = true;
+	v->event.error = error;
+	v->event.type = EVENT_EXCEPTION;
 }
 
 void vcpu_single_step(struct vcpu *v)
@@ -453,6 +461,13 @@ static void exit_cr(struct vcpu *v)
 		return;
 	if (cr.number != v->exit.cr.number)
 		return; /* the guest has changed its code: run what is there */
+	if (cr.write && cr.number == 3 && v->look.bits == 64) {
+		if (vcpu_load_cr3(v, v->gpr[cr.gpr]))
+			vcpu_advance(v, v->rip + length);
+		else
+			vcpu_raise_error(v, VECTOR_GP, 0);
+		return;
+	}
 	if (!cr.write) {
 		uint64_t value = read_cr(v, cr.number);
 

@@ -47,7 +47,9 @@ void vcpu_handle_page_fault(struct vcpu *v)
 		vcpu_sync_mode(v);
 	fault.access = access_of(v, x->error);
 	vmmu_cpu_fault(&v->mmu, &fault, &answer);
-	if (answer.verdict != VMMU_RESUME)
+	if (answer.verdict == VMMU_INJECT)
+		vcpu_raise_pf(v, answer.gva, answer.error_code);
+	else if (answer.verdict != VMMU_RESUME)
 		vcpu_obey(v, &answer);
 }
 
@@ -127,7 +129,7 @@ static bool write_cr0(struct vcpu *v, uint64_t value)
 	return true;
 }
 
-static bool write_cr3(struct vcpu *v, uint64_t value)
+bool vcpu_load_cr3(struct vcpu *v, uint64_t value)
 {
 	const struct vmmu_regs *now = &vcpu_look(v)->regs;
 	struct vmmu_regs r;
@@ -136,7 +138,7 @@ static bool write_cr3(struct vcpu *v, uint64_t value)
 		return false;
 	if (!cr_uses_pdptes(now->cr0, now->cr4, now->efer)) {
 		v->look.regs.cr3 = value;
-		v->vm->engine->set_paging(v, &v->look.regs);
+		v->vm->engine->set_cr3(v, value);
 		vmmu_cpu_load_root(&v->mmu, value);
 		return true;
 	}
@@ -172,7 +174,7 @@ bool vcpu_write_cr(struct vcpu *v, unsigned number, uint64_t value)
 	case 0:
 		return write_cr0(v, value);
 	case 3:
-		return write_cr3(v, value);
+		return vcpu_load_cr3(v, value);
 	case 4:
 		return write_cr4(v, value);
 	default:

@@ -72,6 +72,23 @@ static void emulate(struct vcpu *v, const struct vmmu_answer *a)
 	vm_check_board(v->vm);
 }
 
+/* An entry of a table is written by one plain store. False: something else
+ * must be done. */
+static bool store_entry(struct vcpu *v)
+{
+	const uint8_t *code = vcpu_code(v);
+	uint64_t linear, value;
+	unsigned length = 0;
+
+	if (code && v->look.bits == 64)
+		length = insn_brief_store(code, v->gpr, &linear, &value);
+	if (!length)
+		return false;
+	if (vcpu_write(v, mk_gva(linear), sizeof(value), value) == GUEST_OK)
+		vcpu_advance(v, vcpu_wrap(v, v->rip + length));
+	return true;
+}
+
 /* An access that no instruction made has none to be emulated: the processor
  * itself read a table of the guest's there, or pushed on its stack. */
 static bool made_by_hardware(struct vcpu *v, gpa_t gpa)
@@ -101,7 +118,8 @@ void vcpu_obey(struct vcpu *v, const struct vmmu_answer *a)
 			let_it(v, a->gpa, "vector", v->event.vector);
 			return;
 		}
-		emulate(v, a);
+		if (!store_entry(v))
+			emulate(v, a);
 		return;
 	case VMMU_MMIO:
 		if (!made_by_hardware(v, a->gpa))

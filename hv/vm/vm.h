@@ -195,6 +195,7 @@ void vcpu_handle_page_fault(struct vcpu *v);
 void vcpu_handle_invlpg(struct vcpu *v);
 void vcpu_handle_msw(struct vcpu *v, const struct insn *in);
 bool vcpu_write_cr(struct vcpu *v, unsigned number, uint64_t value);
+bool vcpu_load_cr3(struct vcpu *v, uint64_t value);
 uint64_t vcpu_read_cr(struct vcpu *v, unsigned number);
 void vcpu_write_efer(struct vcpu *v, uint64_t value);
 /* The guest's registers, for a scheme that has just been entered. */

@@ -188,6 +188,19 @@ void vmx_set_paging(struct vcpu *v, const struct vmmu_regs *regs)
 	write_real(VMCS_GUEST_CR4, regs->cr4, ~vmx_cr4_owned(v, s));
 }
 
+void vmx_set_cr3(struct vcpu *v, uint64_t cr3)
+{
+	struct vmx_vcpu *s = current_of(v);
+
+	s->stale |= VMX_STALE_LINEAR;
+	if (s->software) {
+		s->stale |= VMX_STALE_REGS;
+		s->guest.cr3 = cr3;
+	} else {
+		vmwrite(VMCS_GUEST_CR3, cr3);
+	}
+}
+
 /* All of them. */
 
 static void seg_get(enum segment_name name, struct segment *s)

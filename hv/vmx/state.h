@@ -24,6 +24,7 @@ void vmx_set_sregs(struct vcpu *v, const struct sregs *s);
 void vmx_get_segment(struct vcpu *v, enum segment_name name, struct segment *s);
 uint8_t vmx_cpl(void);
 bool vmx_look(struct vcpu *v, struct look *look);
+void vmx_set_cr3(struct vcpu *v, uint64_t cr3);
 void vmx_set_cr2(struct vcpu *v, uint64_t cr2);
 void vmx_set_efer(struct vcpu *v, uint64_t efer);
 void vmx_set_pat(struct vcpu *v, uint64_t pat);

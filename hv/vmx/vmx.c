@@ -389,6 +389,7 @@ const struct engine engine_vmx = {
 	.look = vmx_look,
 	.use_scheme = vmx_use_scheme,
 	.set_paging = vmx_set_paging,
+	.set_cr3 = vmx_set_cr3,
 	.set_cr2 = vmx_set_cr2,
 	.set_efer = vmx_set_efer,
 	.set_pat = vmx_set_pat,

@@ -73,8 +73,17 @@ struct vmmu_vm_config {
 	/* Bytes around a fault that may be mapped with it where the backing
 	 * extends so far, a power of two; 0: only the page that faulted. */
 	uint64_t fault_around;
-	uint32_t roots; /* that shadow keeps: 1 .. 64; 0: 16 */
+	uint32_t roots; /* that shadow keeps: 1 .. 64; 0: 32 */
 };
+
+/* Memory that the host has answered lies together and may be written, while
+ * the slots have this generation. */
+struct vmmu_run {
+	uint64_t hva, hpa, size;
+	uint64_t generation;
+};
+
+#define VMMU_RUNS 8u
 
 #define VMMU_SCHEMES_MAX 4
 
@@ -96,6 +105,7 @@ struct vmmu_vm {
 	uint64_t fault_around;
 	uint32_t roots;
 	struct vmmu_stats stats;
+	struct vmmu_run run[VMMU_RUNS]; /* by address */
 	struct vmmu_scheme_use use[VMMU_SCHEMES_MAX];
 	struct vmmu_cpu *cpus;	       /* list through cpu->next */
 	struct vmmu_direct_vm *direct; /* NULL: it cannot run under direct */
@@ -151,7 +161,8 @@ void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
 		       const struct vmmu_features *features);
 
 /* MOV to CR3 where no PDPTEs are loaded with it: set_regs with that CR3, and
- * then the flush of what is not global, in one. */
+ * then the flush of what is not global, in one. Hardware's own translations of
+ * this vCPU the client forgets unasked. */
 void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3);
 
 /* What the processor's registers must hold while the guest runs: the guest's

@@ -192,7 +192,8 @@ void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3)
 {
 	const struct vmmu_scheme *scheme = cpu->scheme;
 
-	vmmu_mode_set_root(&cpu->mode, cr3, cpu->mode.regs.pdpte);
+	if (cr3 != cpu->mode.regs.cr3)
+		vmmu_mode_set_root(&cpu->mode, cr3, cpu->mode.regs.pdpte);
 	end_loan(cpu);
 	if (scheme->load_root) {
 		scheme->load_root(cpu);

@@ -10,6 +10,8 @@
 #ifndef LIB_SCHEME_FINDING_H
 #define LIB_SCHEME_FINDING_H
 
+#include <stddef.h>
+
 #include "pt/tree.h"
 #include "scheme/vm_events.h"
 
@@ -34,6 +36,28 @@ static inline uint64_t finding_least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* The run that holds this address, if the host has told of it. */
+static inline const struct vmmu_run *finding_run(const struct vmmu_vm *vm,
+						 uint64_t hva)
+{
+	const struct vmmu_run *run = &vm->run[hva >> 26 & (VMMU_RUNS - 1)];
+
+	if (hva - run->hva < run->size &&
+	    run->generation == vm->slots.generation)
+		return run;
+	return NULL;
+}
+
+static inline void finding_keep_run(struct vmmu_vm *vm, uint64_t hva,
+				    const struct vmmu_extent *run)
+{
+	if (run->read_only)
+		return;
+	vm->run[hva >> 26 & (VMMU_RUNS - 1)] =
+		(struct vmmu_run){ run->hva.v, run->hpa.v, run->size,
+				   vm->slots.generation };
+}
+
 /* f->slot and f->gpa are known; asks the host for the rest. */
 static inline enum vmmu_resolve finding_look_up(struct vmmu_vm *vm,
 						struct finding *f, bool writes)
@@ -54,6 +78,7 @@ static inline enum vmmu_resolve finding_look_up(struct vmmu_vm *vm,
 	f->before = 0;
 	f->after = VMMU_PAGE_MASK;
 	if (run.size != VMMU_PAGE_SIZE) {
+		finding_keep_run(vm, hva.v, &run);
 		f->before = finding_least(into, offset);
 		f->after =
 			finding_least(run.size - into, slot->size - offset) - 1;

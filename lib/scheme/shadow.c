@@ -71,29 +71,36 @@ static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 
 #define ROUNDS 4
 
+/* By a walk of the guest's tables. */
+static __attribute__((noinline)) void fault_by_walk(struct vmmu_cpu *cpu,
+						    struct shadow_vm *s,
+						    const struct vmmu_fault *f,
+						    struct vmmu_answer *a)
+{
+	enum shadow_fill r = SHADOW_AGAIN;
+	struct combined c;
+
+	if (!combine(cpu, f, &c, a))
+		return;
+	find_root(cpu, s);
+	for (unsigned i = 0, full = 0; i < ROUNDS; i++) {
+		r = shadow_fill(cpu, s, f, &c);
+		if (r == SHADOW_NO_ROOM)
+			out_of_pages(s, full++);
+		else if (r != SHADOW_AGAIN)
+			break;
+	}
+	answer(cpu, f, &c, r, a);
+}
+
 static void shadow_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 			 struct vmmu_answer *a)
 {
 	struct shadow_vm *s = shadow_here(cpu);
-	enum shadow_fill r = SHADOW_AGAIN;
-	struct combined c;
 
 	cpu->vm->stats.pf_taken++;
-	if (shadow_quick(cpu, s, f, a)) {
-		shadow_settle(s);
-		return;
-	}
-	if (combine(cpu, f, &c, a)) {
-		find_root(cpu, s);
-		for (unsigned i = 0, full = 0; i < ROUNDS; i++) {
-			r = shadow_fill(cpu, s, f, &c);
-			if (r == SHADOW_NO_ROOM)
-				out_of_pages(s, full++);
-			else if (r != SHADOW_AGAIN)
-				break;
-		}
-		answer(cpu, f, &c, r, a);
-	}
+	if (!shadow_quick(cpu, s, f, a))
+		fault_by_walk(cpu, s, f, a);
 	shadow_settle(s);
 }
 
@@ -127,7 +134,10 @@ static void shadow_load_root(struct vmmu_cpu *cpu)
 
 	if (!shadow_root_reload(cpu, s))
 		cpu->vm->poisoned = "no pages for a vCPU's root";
-	shadow_flush(cpu, VMMU_FLUSH_NON_GLOBAL);
+	cpu->vm->stats.tlb_flush++; /* the client's */
+	if (s->unsync_count)
+		shadow_sync_root(cpu, s);
+	shadow_settle(s);
 }
 
 static void shadow_set_mode(struct vmmu_cpu *cpu)
@@ -136,8 +146,11 @@ static void shadow_set_mode(struct vmmu_cpu *cpu)
 	const struct shadow_page *p = cpu->state;
 
 	/* What INVLPG made right was right under the mode of then. */
-	if (p->key.mode != shadow_mode(&cpu->mode))
+	if (p->key.mode != shadow_mode(&cpu->mode)) {
+		s->remode = true;
 		shadow_sync_all(cpu, s, false);
+		s->remode = false;
+	}
 	if (!shadow_root_load(cpu, s))
 		cpu->vm->poisoned = "no pages for a vCPU's root";
 	shadow_settle(s);

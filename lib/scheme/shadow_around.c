@@ -1,51 +1,60 @@
 /*
- * Neighbours: what lies beside a page that is used is often used next, and a
- * leaf costs far less than a fault.
+ * Neighbours: a program that goes through memory comes to the next page soon,
+ * and a leaf costs far less than a fault.
  *
- *   sixteen entries of the guest's table, aligned: a row
- *   from the one that was asked for, up to the row's end, then down to its
- *   start; either way stops at the first that is not to be had:
+ *   the entries of the guest's table behind the one that was asked for, as far
+ *   as the table is known to pay, and up to the first that is not to be had:
  *
  *     not present, A clear, or a reserved bit   there is nothing to cache
  *     ours is there                             nor to do
  *     the backing is not at hand                asking may take its time
  *
+ * What pays is learned. Hardware sets A in ours when it is used. A fault right
+ * behind a neighbour that was used says that there should have been more: twice
+ * as many, 16 at most. A fault anywhere else halves them. One that goes without
+ * A was wasted, and is counted.
+ *
  * SDM 3A 4.10.2.3 lets a processor cache what it likes among translations
- * whose A is set; W is granted where D is set too. Hardware sets A in ours when
- * it is used: one that goes without A was wasted, and is counted.
+ * whose A is set; W is granted where D is set too.
  */
-#include "scheme/shadow_page.h"
+#include "scheme/shadow_leaf.h"
 
-#include "pt/gpte.h"
-
-#define ROW 16u
+#define MOST_LOG2 4u
 
 struct beside {
 	struct vmmu_cpu *cpu;
 	struct shadow_vm *s;
 	struct shadow_page *p;
+	const struct vmmu_slot *slot; /* of the last one */
 	uint64_t generation;
-	struct finding f; /* of the page that was asked for, or the last one */
 };
 
-/* The run that was found last often has the page; else the host is asked. */
-static inline bool find(struct beside *b, uint64_t gpa)
+static __attribute__((noinline)) bool ask(const struct beside *b, uint64_t gpa,
+					  struct shadow_small *l)
 {
-	struct finding *f = &b->f;
-	uint64_t first = f->gpa - f->before;
+	struct finding f = { .slot = b->slot, .gpa = gpa };
 
-	if (gpa - first <= f->before + f->after && f->may_widen) {
-		f->hpa += gpa - f->gpa;
-		f->before = gpa - first;
-		f->after -= gpa - f->gpa;
-		f->gpa = gpa;
-		return true;
+	if (finding_look_up(b->cpu->vm, &f, false) != VMMU_RESOLVE_OK ||
+	    b->cpu->vm->slots.generation != b->generation)
+		return false;
+	l->frame = vmmu_slot_hva(b->slot, mk_gpa(gpa)).v >> VMMU_PAGE_SHIFT;
+	l->hpa = f.hpa;
+	l->writable = f.writable && !(b->slot->flags & VMMU_SLOT_LOG_DIRTY);
+	l->tables = shadow_first(b->s, l->frame) != 0;
+	return true;
+}
+
+static inline bool find(struct beside *b, uint64_t gpa, struct shadow_small *l)
+{
+	if (!b->slot || gpa - b->slot->gpa.v >= b->slot->size) {
+		const struct vmmu_slot *slot = vmmu_slots_find(
+			&b->cpu->vm->slots, gpa_gfn(mk_gpa(gpa)));
+
+		if (!slot)
+			return false;
+		b->slot = slot;
 	}
-	f->gpa = gpa;
-	f->slot = vmmu_slots_find(&b->cpu->vm->slots, gpa_gfn(mk_gpa(gpa)));
-	return f->slot &&
-	       finding_look_up(b->cpu->vm, f, false) == VMMU_RESOLVE_OK &&
-	       b->cpu->vm->slots.generation == b->generation;
+	return shadow_small_find(b->s, b->slot, gpa, l) || ask(b, gpa, l);
 }
 
 static inline bool is_wanted(const struct shadow_page *p, unsigned index,
@@ -56,28 +65,20 @@ static inline bool is_wanted(const struct shadow_page *p, unsigned index,
 	return (entry & plain) == plain && !(shadow_load(p, index) & SHADOW_P);
 }
 
-static bool make(struct beside *b, unsigned index)
+static inline bool make(struct beside *b, unsigned index)
 {
 	const struct vmmu_mode *m = &b->cpu->mode;
-	const struct vmmu_mode_level *l = &m->level[1];
+	const struct vmmu_mode_level *row = &m->level[1];
 	struct shadow_page *p = b->p;
-	uint64_t entry = gpte_read_8(p->guest + index * 8), leaf, frame;
-	unsigned perms;
+	struct shadow_small l = { .entry = gpte_read_8(p->guest + index * 8) };
 
-	if (!is_wanted(p, index, entry) || entry & l->reserved_leaf ||
-	    !find(b, entry & l->leaf_addr))
+	if (!is_wanted(p, index, l.entry) || l.entry & row->reserved_leaf ||
+	    !find(b, l.entry & row->leaf_addr, &l))
 		return false;
-	perms = p->key.access & gpte_perms((entry ^ m->flip) & l->rights);
-	frame = vmmu_slot_hva(b->f.slot, mk_gpa(b->f.gpa)).v >> VMMU_PAGE_SHIFT;
-	if (!(entry & SHADOW_D) || !b->f.writable ||
-	    (perms & VMMU_W && shadow_protects(b->s, frame)))
-		perms &= ~VMMU_W;
-	leaf = shadow_leaf(p, b->f.hpa, perms, 0) & ~SHADOW_A;
-	if (b->f.writable && !(b->f.slot->flags & VMMU_SLOT_LOG_DIRTY))
-		leaf |= SHADOW_MAY_W;
-	p->snap[index] = entry;
-	shadow_put_leaf(b->s, p, index, leaf | SHADOW_BESIDE, frame);
-	b->cpu->vm->stats.mapped[1]++;
+	l.perms = p->key.access & gpte_perms((l.entry ^ m->flip) & row->rights);
+	shadow_put_small(b->s, p, index, &l,
+			 (shadow_small_leaf(b->s, &l) & ~SHADOW_A) |
+				 SHADOW_BESIDE);
 	b->cpu->vm->stats.pf_prefetched++;
 	return true;
 }
@@ -86,36 +87,41 @@ static __attribute__((noinline)) void make_all(struct vmmu_cpu *cpu,
 					       struct shadow_vm *s,
 					       struct shadow_page *p,
 					       unsigned index,
-					       const struct finding *found)
+					       const struct vmmu_slot *slot)
 {
-	struct beside b = { cpu, s, p, cpu->vm->slots.generation, *found };
-	unsigned first = index & ~(ROW - 1), end = first + ROW;
+	struct beside b = { cpu, s, p, slot, cpu->vm->slots.generation };
+	unsigned end = index + (1u << p->ahead);
 
-	for (unsigned i = index + 1; i < end; i++)
-		if (!make(&b, i))
-			break;
-	if (b.generation != cpu->vm->slots.generation)
-		return;
-	for (unsigned i = index; i-- > first;)
-		if (!make(&b, i))
-			break;
+	if (end > SHADOW_ENTRIES)
+		end = SHADOW_ENTRIES;
+	while (index < end && make(&b, index))
+		index++;
 }
 
-/* Mostly there is nothing on either side. */
-static inline bool wanted_at(const struct shadow_page *p, unsigned index)
+static inline void learn(struct shadow_page *p, unsigned index)
 {
-	return is_wanted(p, index, gpte_read_8(p->guest + index * 8));
+	const uint64_t used = SHADOW_P | SHADOW_A | SHADOW_BESIDE;
+
+	if (index && (shadow_load(p, index - 1) & used) == used) {
+		if (p->ahead < MOST_LOG2)
+			p->ahead++;
+	} else if (p->ahead) {
+		p->ahead--;
+	}
 }
 
 void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		   struct shadow_page *p, unsigned index,
-		   const struct finding *found)
+		   const struct vmmu_slot *slot)
 {
-	unsigned in_row = index % ROW;
+	unsigned next = index + 1;
 
-	if ((in_row < ROW - 1 && wanted_at(p, index + 1)) ||
-	    (in_row > 0 && wanted_at(p, index - 1)))
-		make_all(cpu, s, p, index, found);
+	/* Mostly there is nothing. */
+	if (next == SHADOW_ENTRIES ||
+	    !is_wanted(p, next, gpte_read_8(p->guest + next * 8)))
+		return;
+	learn(p, index);
+	make_all(cpu, s, p, next, slot);
 }
 
 void shadow_beside(struct vmmu_cpu *cpu, struct shadow_vm *s,

@@ -100,7 +100,7 @@ static bool guest_agrees(struct way *w)
 	if (level == walk->level)
 		return entry == walk->entry;
 	w->access = w->p->key.access &
-		    pt_entry_perms(&m->format->level[level], entry);
+		    gpte_perms((entry ^ m->flip) & l->rights);
 	return entry & SHADOW_P && entry & SHADOW_A &&
 	       (entry & l->table_addr) == walk->tables[level - 1].v;
 }

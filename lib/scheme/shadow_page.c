@@ -20,15 +20,17 @@
 
 #include <string.h>
 
+#define AHEAD 1 /* the first guess of how many neighbours pay, log 2 */
+
 /* 1. Descriptions. */
 
-uint32_t shadow_id(const struct shadow_vm *s, const struct shadow_page *p)
+uint16_t shadow_id(const struct shadow_vm *s, const struct shadow_page *p)
 {
 	uintptr_t page = (uintptr_t)p & ~(uintptr_t)VMMU_PAGE_MASK;
 	const struct shadow_page *first = (const void *)page;
 
 	(void)s;
-	return first->hash_next * SHADOW_IN_PAGE + (uint32_t)(p - first);
+	return (uint16_t)(first->hash_next * SHADOW_IN_PAGE + (p - first));
 }
 
 static void *get(struct shadow_vm *s, hpa_t *page)
@@ -55,7 +57,7 @@ static bool more_ids(struct shadow_vm *s)
 	if (!first)
 		return false;
 	first->table_page = page;
-	first->hash_next = s->desc_count;
+	first->hash_next = (uint16_t)s->desc_count;
 	s->desc[s->desc_count++] = first;
 	for (unsigned i = 1; i < SHADOW_IN_PAGE; i++) {
 		first[i].hash_next = s->free_ids;
@@ -97,10 +99,8 @@ void shadow_end(struct shadow_vm *s)
 	shadow_settle(s);
 }
 
-void shadow_settle(struct shadow_vm *s)
+void shadow_flush_stale(struct shadow_vm *s)
 {
-	if (!s->stale)
-		return;
 	s->stale = false;
 	vm_flush_all(s->vm);
 }
@@ -129,10 +129,10 @@ static unsigned hash_of(const struct shadow_key *k)
 
 static void hash_in(struct shadow_vm *s, struct shadow_page *p)
 {
-	uint32_t *head = &s->hash[hash_of(&p->key)];
+	uint16_t *head = &s->hash[hash_of(&p->key)];
 
 	p->hash_next = *head;
-	*head = shadow_id(s, p);
+	*head = (uint16_t)shadow_id(s, p);
 	if (p->key.frame == SHADOW_NO_FRAME)
 		return;
 	s->region[p->key.frame / 512 % SHADOW_REGIONS]++;
@@ -141,8 +141,8 @@ static void hash_in(struct shadow_vm *s, struct shadow_page *p)
 
 static void hash_out(struct shadow_vm *s, struct shadow_page *p)
 {
-	uint32_t *link = &s->hash[hash_of(&p->key)];
-	uint32_t id = shadow_id(s, p);
+	uint16_t *link = &s->hash[hash_of(&p->key)];
+	uint16_t id = shadow_id(s, p);
 
 	while (*link != id)
 		link = &shadow_at(s, *link)->hash_next;
@@ -205,7 +205,7 @@ static void use_out(struct shadow_vm *s, struct shadow_page *p)
 
 static void use_in(struct shadow_vm *s, struct shadow_page *p)
 {
-	uint32_t id = shadow_id(s, p);
+	uint16_t id = shadow_id(s, p);
 
 	p->newer = 0;
 	p->older = s->newest;
@@ -304,7 +304,7 @@ static struct shadow_page *from_blank(struct shadow_vm *s,
 				      const struct shadow_key *key)
 {
 	bool snap = wants_snap(key);
-	uint32_t id = s->blank[snap];
+	uint16_t id = s->blank[snap];
 	struct shadow_page *p = shadow_at(s, id), was = *p;
 
 	s->blank[snap] = p->hash_next;
@@ -330,7 +330,7 @@ static struct shadow_page *make(struct shadow_vm *s,
 				const struct shadow_key *key)
 {
 	struct shadow_page *p;
-	uint32_t id;
+	uint16_t id;
 
 	shadow_settle(s);
 	if (s->blank[wants_snap(key)] && !is_pae_root(key))
@@ -371,6 +371,8 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		memcpy(p->pdpte, pdpte, sizeof(p->pdpte));
 	hash_in(s, p);
 	use_in(s, p);
+	if (!shadow_is_pae_root(p))
+		p->ahead = AHEAD;
 	s->count++;
 	s->vm->stats.mmu_cache_miss++;
 	if (key->frame != SHADOW_NO_FRAME)
@@ -417,7 +419,7 @@ static void unlink_parents(struct shadow_vm *s, struct shadow_page *p)
 
 static void give_pages(struct shadow_vm *s, struct shadow_page *p)
 {
-	uint32_t id = shadow_id(s, p);
+	uint16_t id = shadow_id(s, p);
 
 	shadow_absent_clear(s, p);
 	put(s, p->table_page);
@@ -430,7 +432,7 @@ static void give_pages(struct shadow_vm *s, struct shadow_page *p)
 
 void shadow_page_free(struct shadow_vm *s, struct shadow_page *p)
 {
-	uint32_t id = shadow_id(s, p);
+	uint16_t id = shadow_id(s, p);
 
 	unlink_parents(s, p);
 	shadow_page_empty(s, p);

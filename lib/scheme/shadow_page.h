@@ -28,7 +28,7 @@
 #define SHADOW_UNSYNC	64u
 #define SHADOW_ROOTS	64u
 #define SHADOW_QUICK	16u
-#define SHADOW_HINTS	32u
+#define SHADOW_HINTS	64u
 #define SHADOW_NO_FRAME UINT64_MAX
 
 /* A worst fill, with the state and one instruction's other addresses. */
@@ -64,7 +64,7 @@ struct shadow_page {
 	struct shadow_link *links;
 	uint64_t *snap; /* above level 1: a large leaf's gpa; may be NULL */
 	hpa_t table_page, links_page, snap_page;
-	uint32_t hash_next;
+	uint16_t hash_next;
 	uint32_t older, newer; /* by use */
 	uint32_t parents;      /* nodes that refer to it */
 	uint16_t present;      /* entries */
@@ -82,8 +82,9 @@ struct shadow_page {
 			 * generation. */
 			const uint8_t *guest;
 			uint64_t generation;
-			uint32_t id;
-			uint8_t idle; /* syncs that found nothing changed */
+			uint16_t id;
+			uint8_t idle;  /* syncs that found nothing changed */
+			uint8_t ahead; /* neighbours that pay, log 2 */
 			/* Level 1: shadow_absent.c. 0: no entry is 0. */
 			uint8_t known;
 			uint16_t written; /* the entry, last; 512: none */
@@ -103,8 +104,8 @@ struct shadow_quick {
 /* The VM's state: one table page. Id 0 is none. */
 struct shadow_vm {
 	struct vmmu_vm *vm;
-	uint32_t free_ids; /* chained by hash_next */
-	uint32_t blank[2]; /* the same, that have pages: [1] a snapshot too */
+	uint16_t free_ids; /* chained by hash_next */
+	uint16_t blank[2]; /* the same, that have pages: [1] a snapshot too */
 	uint32_t blank_count[2];
 	uint32_t desc_count, bucket_count;
 	uint32_t newest, oldest, count;
@@ -112,20 +113,28 @@ struct shadow_vm {
 	uint32_t unsync_count, clock;
 	uint64_t absent; /* what entries that are none are: 0, or TRAP */
 	bool stale;	 /* hardware must be flushed before the guest runs */
+	bool remode;	 /* what entries mean is about to be something else */
 	uint64_t large[PT_LEVELS_MAX + 1]; /* leaves, by level */
-	uint32_t hash[SHADOW_HASH];
+	uint16_t hash[SHADOW_HASH];
 	uint16_t region[SHADOW_REGIONS]; /* tables by 2 MiB of frames */
 	struct shadow_page *desc[SHADOW_DESCS];
 	uint32_t *bucket[SHADOW_BUCKETS];
 	hpa_t bucket_page[SHADOW_BUCKETS];
-	uint32_t root[SHADOW_ROOTS];
+	uint16_t root[SHADOW_ROOTS];
+	uint32_t root_gfn[SHADOW_ROOTS]; /* its low bits */
 	uint32_t root_clock[SHADOW_ROOTS];
 	uint16_t unsync[SHADOW_UNSYNC];
 	uint8_t hint[SHADOW_HINTS];    /* places in root, by gfn */
 	uint16_t owner[SHADOW_UNSYNC]; /* the one root it is under; 0: any */
 	struct shadow_quick quick[SHADOW_QUICK];
+	struct {
+		uint64_t region, top;
+		struct shadow_page *page;
+	} code; /* the same of the last gva that was translated */
 };
 
+_Static_assert(SHADOW_DESCS *SHADOW_IN_PAGE <= UINT16_MAX,
+	       "a page's id fits where it is kept");
 _Static_assert(sizeof(struct shadow_vm) <= VMMU_PAGE_SIZE,
 	       "a VM's state is one table page");
 
@@ -203,7 +212,7 @@ static inline unsigned shadow_index(const struct shadow_page *p, uint64_t addr)
 /* shadow_page.c: the cache. */
 bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm);
 void shadow_end(struct shadow_vm *s);
-uint32_t shadow_id(const struct shadow_vm *s, const struct shadow_page *p);
+uint16_t shadow_id(const struct shadow_vm *s, const struct shadow_page *p);
 /* The frame that holds a gfn's memory; NO_FRAME: no slot has it. */
 uint64_t shadow_frame(const struct vmmu_vm *vm, uint64_t gfn);
 /* From the cache, or made. NULL: no pages. `pdpte` of a PAE root. */
@@ -230,7 +239,12 @@ bool shadow_holds_tables(const struct shadow_vm *s, uint64_t frame,
 void shadow_recycle(struct shadow_vm *s, uint32_t pages);
 /* Hardware forgets what was taken away. At the end of each event, and before
  * a freed page is used again. */
-void shadow_settle(struct shadow_vm *s);
+void shadow_flush_stale(struct shadow_vm *s);
+static inline void shadow_settle(struct shadow_vm *s)
+{
+	if (s->stale)
+		shadow_flush_stale(s);
+}
 
 /* shadow_rmap.c: chains. */
 void shadow_put_leaf(struct shadow_vm *s, struct shadow_page *p, unsigned index,
@@ -262,7 +276,8 @@ bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
  * `guest` known; NULL: none. */
 struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 				      uint64_t gva);
-void shadow_quick_forget(struct shadow_vm *s);
+/* A page is no longer below what it was; NULL: any. */
+void shadow_quick_forget(struct shadow_vm *s, const struct shadow_page *p);
 bool shadow_translate(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa);
 /* shadow_around.c: a leaf at `index` of a level 1 page, which nobody has asked
  * for yet, if it is to be had for little. */
@@ -271,7 +286,7 @@ void shadow_beside(struct vmmu_cpu *cpu, struct shadow_vm *s,
 /* Makes leaves beside the one at `index`. */
 void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		   struct shadow_page *p, unsigned index,
-		   const struct finding *found);
+		   const struct vmmu_slot *slot);
 
 /* shadow_sync.c: what the guest writes to its tables. */
 /* It is about to. True: let it. False: emulate. */
@@ -288,6 +303,10 @@ void shadow_disown(struct shadow_vm *s);
 void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       uint64_t frame);
 void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva);
+/* Does this guest entry, at a place of `p`, lead to this child? */
+bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
+		 const struct shadow_page *p, const struct shadow_page *child,
+		 uint64_t entry);
 void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p);
 
 /* shadow_root.c: the roots. */

@@ -15,16 +15,21 @@
  * unseen. What is not plain takes the long way: keys, WP = 0, other modes than
  * long mode, and a write to an upper table, which may end that table's pages.
  */
-#include "scheme/shadow_page.h"
+#include <stddef.h>
 
-#include "pt/gpte.h"
+#include "scheme/shadow_leaf.h"
 
 /* 1. The way. */
 
-void shadow_quick_forget(struct shadow_vm *s)
+void shadow_quick_forget(struct shadow_vm *s, const struct shadow_page *p)
 {
+	bool all = !p || p->key.level > 1;
+
 	for (unsigned i = 0; i < SHADOW_QUICK; i++)
-		s->quick[i].tag = 0;
+		if (all || s->quick[i].page == p)
+			s->quick[i].tag = 0;
+	if (all || s->code.page == p)
+		s->code.page = NULL;
 }
 
 static struct shadow_page *descend(const struct shadow_vm *s,
@@ -49,6 +54,8 @@ static bool find_guest(struct vmmu_cpu *cpu, struct shadow_page *p)
 	uint64_t before = *generation;
 	uint8_t *page;
 
+	if (p->guest && p->generation == before)
+		return true;
 	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
 		    VMMU_GMEM_OK ||
 	    *generation != before)
@@ -70,8 +77,8 @@ static __attribute__((noinline)) struct shadow_page *remember(
 	return p;
 }
 
-struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
-				      uint64_t gva)
+static inline struct shadow_page *quick_page(struct vmmu_cpu *cpu,
+					     struct shadow_vm *s, uint64_t gva)
 {
 	const struct shadow_page *root = cpu->state;
 	uint64_t region = gva << 7 >> 28, tag;
@@ -87,23 +94,62 @@ struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	return remember(cpu, s, gva, q, tag);
 }
 
-bool shadow_translate(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa)
+struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				      uint64_t gva)
 {
-	const struct shadow_vm *s = shadow_here(cpu);
-	const struct shadow_page *p = cpu->state;
-	uint64_t entry, in;
+	return quick_page(cpu, s, gva);
+}
+
+/* The page with the leaf for this address; NULL: none. */
+static __attribute__((noinline)) struct shadow_page *find_leaf(
+	struct shadow_vm *s, struct shadow_page *p, uint64_t gva)
+{
+	/* A root of four entries is indexed otherwise. */
+	bool remembered = !shadow_is_pae_root(p);
+	uint64_t top = shadow_load(p, shadow_index(p, gva));
 
 	for (;;) {
-		unsigned index = shadow_index(p, gva.v);
+		unsigned index = shadow_index(p, gva);
+		uint64_t entry = shadow_load(p, index);
 
-		entry = shadow_load(p, index);
 		if (!(entry & SHADOW_P))
-			return false;
+			return NULL;
 		if (shadow_is_leaf(p, entry))
 			break;
 		p = shadow_child(s, p, index);
 	}
-	in = (VMMU_PAGE_SIZE << 9 * (p->key.level - 1)) - 1;
+	if (p->key.level < 3 && remembered) {
+		s->code.region = gva >> 21;
+		s->code.top = top;
+		s->code.page = p;
+	}
+	return p;
+}
+
+static inline unsigned index_at(uint64_t gva, unsigned level)
+{
+	return gva >> (3 + 9 * level) & (SHADOW_ENTRIES - 1);
+}
+
+/* What the processor executes is most often where it was, under whichever
+ * root: the kernel's part of all roots is alike. */
+bool shadow_translate(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa)
+{
+	struct shadow_vm *s = shadow_here(cpu);
+	struct shadow_page *p = cpu->state;
+	uint64_t entry, in;
+
+	if (s->code.page && s->code.region == gva.v >> 21 &&
+	    s->code.top == shadow_load(p, index_at(gva.v, p->key.level)))
+		p = s->code.page;
+	else
+		p = find_leaf(s, p, gva.v);
+	if (!p)
+		return false;
+	entry = shadow_load(p, index_at(gva.v, p->key.level));
+	if (!(entry & SHADOW_P) || !shadow_is_leaf(p, entry))
+		return false;
+	in = (UINT64_C(1) << (3 + 9 * p->key.level)) - 1;
 	*hpa = mk_hpa((entry & SHADOW_ADDR & ~in) | (gva.v & in));
 	return true;
 }
@@ -119,15 +165,6 @@ static void inject(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 	a->error_code = gpte_fault(&cpu->mode, f->access, cause);
 }
 
-/* The slot says that no memory is there for such an access. */
-static void device(struct vmmu_cpu *cpu, const struct combined *c,
-		   struct vmmu_answer *a)
-{
-	cpu->vm->stats.pf_mmio++;
-	a->verdict = VMMU_MMIO;
-	a->gpa = c->walk.gpa;
-}
-
 /* Sets A, and D for a write. False: the entry is another by now, or lies
  * where not even the processor may write. */
 static bool settle(struct vmmu_cpu *cpu, const struct shadow_page *p, gva_t gva,
@@ -141,40 +178,78 @@ static bool settle(struct vmmu_cpu *cpu, const struct shadow_page *p, gva_t gva,
 	       gpte_swap(page + (gva.v >> 9 & 0xff8), 8, entry, entry | bits);
 }
 
-/* Of a page that the guest's entry lets the access have. False: not plain. */
-static bool find(struct vmmu_cpu *cpu, const struct shadow_vm *s,
-		 const struct vmmu_fault *f, struct combined *c,
-		 struct vmmu_answer *a)
+/* A write to where tables lie, or memory that the host must be asked for.
+ * False: not plain. */
+static __attribute__((noinline)) bool fill_asking(struct vmmu_cpu *cpu,
+						  struct shadow_vm *s,
+						  const struct vmmu_fault *f,
+						  struct shadow_page *p,
+						  const struct vmmu_slot *slot,
+						  const struct shadow_small *l)
 {
 	struct vmmu_vm *vm = cpu->vm;
 	uint64_t generation = vm->slots.generation;
+	uint64_t gpa = l->entry & cpu->mode.level[1].leaf_addr;
 	bool writes = f->access & VMMU_W;
+	struct combined c = { .perms = l->perms };
 
-	c->found.gpa = c->walk.gpa.v & ~VMMU_PAGE_MASK;
-	c->found.slot = vmmu_slots_find(&vm->slots, gpa_gfn(c->walk.gpa));
-	if (!c->found.slot ||
-	    (writes && c->found.slot->flags & VMMU_SLOT_READ_ONLY)) {
-		device(cpu, c, a);
-		return true;
-	}
-	if (writes &&
-	    shadow_has_upper(s, vmmu_slot_hva(c->found.slot, c->walk.gpa).v >>
-					VMMU_PAGE_SHIFT))
+	c.walk.gpa = mk_gpa(gpa);
+	c.walk.entry = l->entry;
+	c.found.gpa = gpa;
+	c.found.slot = slot;
+	if (slot->flags & VMMU_SLOT_LOG_DIRTY ||
+	    (writes && shadow_has_upper(s, vmmu_slot_hva(slot, mk_gpa(gpa)).v >>
+						   VMMU_PAGE_SHIFT)))
 		return false;
-	return finding_look_up(vm, &c->found, writes) == VMMU_RESOLVE_OK &&
-	       vm->slots.generation == generation &&
-	       (!writes || c->found.writable);
+	if (finding_look_up(vm, &c.found, writes) != VMMU_RESOLVE_OK ||
+	    vm->slots.generation != generation || (writes && !c.found.writable))
+		return false;
+	if (!(l->entry & SHADOW_D) || !c.found.writable)
+		c.perms &= ~VMMU_W;
+	if (shadow_fill_leaf(cpu, s, f, &c, p) != SHADOW_NEW)
+		return false;
+	vm->stats.pf_fixed++;
+	return true;
 }
 
-static bool fill(struct vmmu_cpu *cpu, struct shadow_vm *s,
-		 const struct vmmu_fault *f, struct combined *c,
-		 struct shadow_page *p)
+/* The guest's entry lets the access have the page. False: not plain. */
+static __attribute__((noinline)) bool fill(
+	struct vmmu_cpu *cpu, struct shadow_vm *s, const struct vmmu_fault *f,
+	struct shadow_page *p, uint64_t entry, struct vmmu_answer *a)
 {
-	if (shadow_fill_leaf(cpu, s, f, c, p) != SHADOW_NEW)
+	const struct vmmu_mode *m = &cpu->mode;
+	const struct vmmu_mode_level *row = &m->level[1];
+	struct vmmu_stats *stats = &cpu->vm->stats;
+	bool writes = f->access & VMMU_W;
+	uint64_t settled = writes ? SHADOW_A | SHADOW_D : SHADOW_A;
+	uint64_t gpa = entry & row->leaf_addr, old, leaf;
+	const struct vmmu_slot *slot;
+	struct shadow_small l = { .entry = entry | settled };
+	unsigned index = f->gva.v >> VMMU_PAGE_SHIFT & (SHADOW_ENTRIES - 1);
+
+	if (l.entry != entry && !settle(cpu, p, f->gva, entry, settled))
 		return false;
+	slot = vmmu_slots_find(&cpu->vm->slots, gpa_gfn(mk_gpa(gpa)));
+	if (!slot || (writes && slot->flags & VMMU_SLOT_READ_ONLY)) {
+		stats->pf_mmio++;
+		a->verdict = VMMU_MMIO;
+		a->gpa = mk_gpa(gpa | (f->gva.v & VMMU_PAGE_MASK));
+		return true;
+	}
 	p->writes = 0;
-	cpu->vm->stats.pf_fixed++;
-	shadow_around(cpu, s, p, f->gva.v >> VMMU_PAGE_SHIFT & 511, &c->found);
+	l.perms = p->key.access & gpte_perms((entry ^ m->flip) & row->rights);
+	if (!shadow_small_find(s, slot, gpa, &l) || (l.tables && writes))
+		return fill_asking(cpu, s, f, p, slot, &l);
+	leaf = shadow_small_leaf(s, &l);
+	old = shadow_load(p, index);
+	if (old & SHADOW_P) {
+		if (old == leaf && p->snap[index] == l.entry)
+			return false; /* spurious */
+		shadow_drop(s, p, index);
+	}
+	shadow_put_small(s, p, index, &l, leaf);
+	stats->pf_fixed++;
+	shadow_around(cpu, s, p, index, slot);
 	return true;
 }
 
@@ -182,10 +257,9 @@ bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		  const struct vmmu_fault *f, struct vmmu_answer *a)
 {
 	const struct vmmu_mode *m = &cpu->mode;
-	const struct vmmu_mode_level *l = &m->level[1];
-	struct shadow_page *p = shadow_quick_page(cpu, s, f->gva.v);
-	uint64_t entry, settled = SHADOW_A;
-	struct combined c;
+	const struct vmmu_mode_level *row = &m->level[1];
+	struct shadow_page *p = quick_page(cpu, s, f->gva.v);
+	uint64_t entry;
 	unsigned perms;
 
 	if (!p || m->pku || m->pks || !(m->regs.cr0 & VMMU_CR0_WP))
@@ -196,30 +270,12 @@ bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		shadow_absent_learn(s, p);
 		return true;
 	}
-	if (entry & l->reserved_leaf)
+	if (entry & row->reserved_leaf)
 		return false;
-	perms = p->key.access & gpte_perms((entry ^ m->flip) & l->rights);
+	perms = p->key.access & gpte_perms((entry ^ m->flip) & row->rights);
 	if (mode_forbids(m, f->access, perms)) {
 		inject(cpu, f, VMMU_PF_P, a);
 		return true;
 	}
-	if (f->access & VMMU_W)
-		settled |= SHADOW_D;
-	if ((entry & settled) != settled) {
-		if (!settle(cpu, p, f->gva, entry, settled))
-			return false;
-		entry |= settled;
-	}
-	c.walk.gpa =
-		mk_gpa((entry & l->leaf_addr) | (f->gva.v & VMMU_PAGE_MASK));
-	c.walk.entry = entry;
-	c.walk.pkey = 0;
-	if (!find(cpu, s, f, &c, a))
-		return false;
-	if (a->verdict != VMMU_RESUME)
-		return true;
-	c.perms = perms;
-	if (!(entry & SHADOW_D) || !c.found.writable)
-		c.perms &= ~VMMU_W;
-	return fill(cpu, s, f, &c, p);
+	return fill(cpu, s, f, p, entry, a);
 }

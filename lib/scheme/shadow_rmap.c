@@ -11,27 +11,7 @@
  * not begin at a multiple in host memory, so a frame is looked for in two
  * buckets of each level that has leaves.
  */
-#include "scheme/shadow_page.h"
-
-static uint32_t *bucket(const struct shadow_vm *s, uint32_t number)
-{
-	return &s->bucket[number / 1024][number % 1024];
-}
-
-static uint32_t bucket_of(const struct shadow_vm *s, uint64_t frame,
-			  unsigned level)
-{
-	uint64_t region = frame >> 9 * (level - 1);
-	uint64_t mixed = (region * 4 + level) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return (uint32_t)(mixed >> 40) & (s->bucket_count * 1024 - 1);
-}
-
-static struct shadow_link *link_of(const struct shadow_vm *s, uint32_t node)
-{
-	return &shadow_at(s, node / SHADOW_ENTRIES)
-			->links[node % SHADOW_ENTRIES];
-}
+#include "scheme/shadow_leaf.h"
 
 static uint32_t node_of(const struct shadow_vm *s, const struct shadow_page *p,
 			unsigned index)
@@ -44,17 +24,7 @@ static uint32_t node_of(const struct shadow_vm *s, const struct shadow_page *p,
 void shadow_put_leaf(struct shadow_vm *s, struct shadow_page *p, unsigned index,
 		     uint64_t entry, uint64_t frame)
 {
-	uint32_t number = bucket_of(s, frame, p->key.level);
-	uint32_t *head = bucket(s, number);
-	uint32_t node = node_of(s, p, index);
-
-	p->links[index] = (struct shadow_link){ *head, SHADOW_BUCKET | number };
-	if (*head)
-		link_of(s, *head)->other = node;
-	*head = node;
-	p->present++;
-	p->rows |= UINT64_C(1) << index / 8;
-	s->large[p->key.level]++;
+	shadow_chain_leaf(s, p, index, frame, p->key.level);
 	shadow_store(p, index, entry);
 }
 
@@ -80,11 +50,11 @@ void shadow_put_table(struct shadow_vm *s, struct shadow_page *p,
 static void out_of_bucket(struct shadow_vm *s, const struct shadow_link *link)
 {
 	if (link->other & SHADOW_BUCKET)
-		*bucket(s, link->other & ~SHADOW_BUCKET) = link->next;
+		*shadow_bucket(s, link->other & ~SHADOW_BUCKET) = link->next;
 	else
-		link_of(s, link->other)->next = link->next;
+		shadow_link_of(s, link->other)->next = link->next;
 	if (link->next)
-		link_of(s, link->next)->other = link->other;
+		shadow_link_of(s, link->next)->other = link->other;
 }
 
 static void out_of_parents(struct shadow_vm *s, uint32_t node,
@@ -94,7 +64,7 @@ static void out_of_parents(struct shadow_vm *s, uint32_t node,
 	uint32_t *at = &child->parents;
 
 	while (*at != node)
-		at = &link_of(s, *at)->next;
+		at = &shadow_link_of(s, *at)->next;
 	*at = link->next;
 	/* There may be leaves below that are parts of a guest page, which the
 	 * guest flushes as one by any address in it. */
@@ -111,8 +81,8 @@ void shadow_drop(struct shadow_vm *s, struct shadow_page *p, unsigned index)
 	shadow_store(p, index, shadow_is_pae_root(p) ? 0 : s->absent);
 	p->present--;
 	if (!shadow_is_leaf(p, entry)) {
+		shadow_quick_forget(s, shadow_child(s, p, index));
 		out_of_parents(s, node_of(s, p, index), &p->links[index]);
-		shadow_quick_forget(s);
 		return;
 	}
 	if ((entry & (SHADOW_BESIDE | SHADOW_A)) == SHADOW_BESIDE)
@@ -180,10 +150,10 @@ static void drop(struct shadow_vm *s, uint32_t node)
 static void each_in(struct shadow_vm *s, uint32_t number, uint64_t frame,
 		    void (*act)(struct shadow_vm *s, uint32_t node))
 {
-	uint32_t node = *bucket(s, number), next;
+	uint32_t node = *shadow_bucket(s, number), next;
 
 	for (; node; node = next) {
-		next = link_of(s, node)->next;
+		next = shadow_link_of(s, node)->next;
 		if (maps(s, node, frame))
 			act(s, node);
 	}
@@ -192,14 +162,15 @@ static void each_in(struct shadow_vm *s, uint32_t number, uint64_t frame,
 static void each(struct shadow_vm *s, uint64_t frame,
 		 void (*act)(struct shadow_vm *s, uint32_t node))
 {
-	each_in(s, bucket_of(s, frame, 1), frame, act);
+	each_in(s, shadow_bucket_of(s, frame, 1), frame, act);
 	for (unsigned level = 2; level <= 3; level++) {
 		uint64_t size = UINT64_C(1) << 9 * (level - 1);
 
 		if (!s->large[level])
 			continue;
-		each_in(s, bucket_of(s, frame, level), frame, act);
-		each_in(s, bucket_of(s, frame - size, level), frame, act);
+		each_in(s, shadow_bucket_of(s, frame, level), frame, act);
+		each_in(s, shadow_bucket_of(s, frame - size, level), frame,
+			act);
 	}
 }
 
@@ -223,10 +194,10 @@ bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
 {
 	uint64_t gfn = shadow_leaf_gpa(p, index) >> VMMU_PAGE_SHIFT;
 	uint32_t node = node_of(s, p, index);
-	uint32_t at = *bucket(
-		s, bucket_of(s, shadow_frame(s->vm, gfn), p->key.level));
+	uint32_t at = *shadow_bucket(
+		s, shadow_bucket_of(s, shadow_frame(s->vm, gfn), p->key.level));
 
 	while (at && at != node)
-		at = link_of(s, at)->next;
+		at = shadow_link_of(s, at)->next;
 	return at == node;
 }

@@ -19,6 +19,8 @@
  */
 #include "scheme/shadow_page.h"
 
+#include "pt/gpte.h"
+
 static uint32_t bit(uint64_t value, uint64_t mask, unsigned to)
 {
 	return value & mask ? UINT32_C(1) << to : 0;
@@ -71,9 +73,12 @@ static bool is_root_for(const struct shadow_page *p, const struct shadow_key *k,
 
 /* 1. The VM's roots. */
 
-static uint8_t *hint(struct shadow_vm *s, uint64_t gfn)
+/* Four places that may say which root it is: any may be out of date. */
+static uint8_t *hints(struct shadow_vm *s, uint64_t gfn)
 {
-	return &s->hint[gfn * UINT64_C(0x9e3779b97f4a7c15) >> 59];
+	uint64_t mixed = gfn * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &s->hint[mixed >> 57 & (SHADOW_HINTS - 4)];
 }
 
 static struct shadow_page *look_up(struct shadow_vm *s,
@@ -89,7 +94,7 @@ static struct shadow_page *look_up(struct shadow_vm *s,
 		if (!is_root_for(p, k, pdpte))
 			continue;
 		s->root_clock[i] = ++s->clock;
-		*hint(s, k->gfn) = (uint8_t)i;
+		hints(s, k->gfn)[s->clock & 3] = (uint8_t)i;
 		return p;
 	}
 	return NULL;
@@ -113,7 +118,8 @@ static void keep(struct shadow_vm *s, struct shadow_page *p)
 		    (!s->root[i] || s->root_clock[i] < s->root_clock[at]))
 			at = i;
 	old = s->root[at];
-	s->root[at] = shadow_id(s, p);
+	s->root[at] = (uint16_t)shadow_id(s, p);
+	s->root_gfn[at] = (uint32_t)p->key.gfn;
 	s->root_clock[at] = ++s->clock;
 	p->cached = true;
 	if (!old)
@@ -170,6 +176,34 @@ static void link_four(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	}
 }
 
+/* The kernel's half of all processes is alike: where the guest's new root says
+ * what ours of the last one came from, the entry is there already. */
+static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		    struct shadow_page *p)
+{
+	const struct shadow_page *from = cpu->state;
+	uint64_t rows;
+	uint8_t *page;
+
+	if (!from || !cpu->mode.straight || from->key.mode != p->key.mode)
+		return;
+	shadow_settle(s);
+	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
+	    VMMU_GMEM_OK)
+		return;
+	for (rows = from->rows >> 32 << 32; rows; rows &= rows - 1) {
+		unsigned first = (unsigned)__builtin_ctzll(rows) * 8;
+
+		for (unsigned i = first; i < first + 8; i++)
+			if (shadow_load(from, i) & ~shadow_load(p, i) &
+				    SHADOW_P &&
+			    shadow_says(cpu, s, p, shadow_child(s, from, i),
+					gpte_read_8(page + i * 8)))
+				shadow_put_table(s, p, i,
+						 shadow_child(s, from, i));
+	}
+}
+
 static struct shadow_page *make(struct vmmu_cpu *cpu, struct shadow_vm *s,
 				struct shadow_key *k, const uint64_t *pdpte)
 {
@@ -189,6 +223,8 @@ static struct shadow_page *make(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		p->vcpus++; /* stays, whatever is recycled for the four */
 		link_four(cpu, s, p);
 		p->vcpus--;
+	} else if (p) {
+		inherit(cpu, s, p);
 	}
 	return p;
 }
@@ -239,16 +275,19 @@ bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s)
 bool shadow_root_reload(struct vmmu_cpu *cpu, struct shadow_vm *s)
 {
 	const struct vmmu_mode *m = &cpu->mode;
-	struct shadow_page *now = cpu->state, *p;
+	struct shadow_page *now = cpu->state, *p = NULL;
 	uint64_t gfn = m->root >> VMMU_PAGE_SHIFT;
-	unsigned at = *hint(s, gfn);
+	const uint8_t *hint = hints(s, gfn), *end = hint + 4;
 
-	p = shadow_at(s, s->root[at]);
-	if (!m->straight || !s->root[at] || p->key.gfn != gfn ||
-	    p->key.mode != now->key.mode)
+	while (hint < end && s->root_gfn[*hint] != (uint32_t)gfn)
+		hint++;
+	if (hint < end && s->root[*hint])
+		p = shadow_at(s, s->root[*hint]);
+	if (!p || p->key.gfn != gfn || p->key.mode != now->key.mode ||
+	    !m->straight)
 		return shadow_root_load(cpu, s);
 	s->vm->stats.root_hits++;
-	s->root_clock[at] = ++s->clock;
+	s->root_clock[*hint] = ++s->clock;
 	if (p == now)
 		return true;
 	p->vcpus++;

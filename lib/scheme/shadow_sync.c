@@ -116,7 +116,7 @@ static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	if (!shadow_is_pae_root(p))
 		p->idle = 0;
 	if (p->key.level > 1)
-		shadow_quick_forget(s);
+		shadow_quick_forget(s, NULL);
 	s->vm->stats.mmu_unsync++;
 }
 
@@ -196,15 +196,29 @@ static unsigned guest_index(const struct shadow_page *p, unsigned index)
 				  : index;
 }
 
+/* Is the mode that this page is for the vCPU's? Its root's is. */
+static inline bool is_of_mode(const struct vmmu_cpu *cpu,
+			      const struct shadow_vm *s,
+			      const struct shadow_page *p)
+{
+	const struct shadow_page *root = cpu->state;
+
+	if (s->remode)
+		return false;
+	if (cpu->scheme != &vmmu_shadow || !root)
+		return p->key.mode == shadow_mode(&cpu->mode);
+	return p->key.mode == root->key.mode;
+}
+
 /* May ours be made anew from this one, with what is known here? Backing and
  * slot were asked about this page, unless it is another. */
-static bool may_renew(const struct vmmu_cpu *cpu, const struct shadow_page *p,
-		      uint64_t was, uint64_t now)
+static bool may_renew(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
+		      const struct shadow_page *p, uint64_t was, uint64_t now)
 {
 	const struct vmmu_mode *m = &cpu->mode;
 	uint64_t same = p->key.format == 2 ? UINT64_C(0xfffff000) : SHADOW_ADDR;
 
-	return p->key.mode == shadow_mode(m) && m->regs.cr0 & VMMU_CR0_WP &&
+	return is_of_mode(cpu, s, p) && m->regs.cr0 & VMMU_CR0_WP &&
 	       now & SHADOW_P && now & SHADOW_A && !((was ^ now) & same) &&
 	       !(now & m->level[1].reserved_leaf);
 }
@@ -232,7 +246,7 @@ static void renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		p->snap[index] = now;
 		return;
 	}
-	if (!may_renew(cpu, p, was, now)) {
+	if (!may_renew(cpu, s, p, was, now)) {
 		shadow_drop(s, p, index);
 		p->snap[index] = now;
 		return;
@@ -462,21 +476,21 @@ void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
 
 /* 4. Written by software. */
 
-/* Does the guest's entry still lead to this child? */
-static bool still_says(const struct vmmu_cpu *cpu, const struct shadow_page *p,
-		       const struct shadow_page *child, uint64_t entry)
+bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
+		 const struct shadow_page *p, const struct shadow_page *child,
+		 uint64_t entry)
 {
 	const struct vmmu_mode *m = &cpu->mode;
 	const struct vmmu_mode_level *l = &m->level[p->key.level];
 
-	if (shadow_is_direct(child) || p->key.mode != shadow_mode(m) ||
+	if (shadow_is_direct(child) || !is_of_mode(cpu, s, p) ||
 	    !(entry & SHADOW_P) || !(entry & SHADOW_A) ||
 	    (entry & l->leaf_mask) == l->leaf_value ||
 	    entry & l->reserved_table)
 		return false;
 	return (entry & l->table_addr) >> VMMU_PAGE_SHIFT == child->key.gfn &&
-	       (p->key.access & pt_entry_perms(&m->format->level[p->key.level],
-					       entry)) == child->key.access;
+	       (p->key.access & gpte_perms((entry ^ m->flip) & l->rights)) ==
+		       child->key.access;
 }
 
 static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
@@ -493,7 +507,7 @@ static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		return;
 	if (shadow_is_leaf(p, entry) ||
 	    !shadow_read(cpu, at, entry_size(p), &now) ||
-	    !still_says(cpu, p, shadow_child(s, p, index), now))
+	    !shadow_says(cpu, s, p, shadow_child(s, p, index), now))
 		shadow_drop(s, p, index);
 }
 

@@ -198,7 +198,7 @@ bool vmmu_vm_init(struct vmmu_vm *vm, const struct vmmu_vm_config *config)
 	*vm = (struct vmmu_vm){ .host = config->host,
 				.hw = config->hw,
 				.fault_around = config->fault_around,
-				.roots = config->roots ? config->roots : 16 };
+				.roots = config->roots ? config->roots : 32 };
 	vmmu_slots_init(&vm->slots, config->slot_storage,
 			config->slot_capacity);
 	vm->listener = (struct vmmu_slot_listener){ .before = before_change,

@@ -167,6 +167,12 @@ static inline void rig_set_paging(struct vcpu *v, const struct vmmu_regs *regs)
 	rig.s.efer = regs->efer;
 }
 
+static inline void rig_set_cr3(struct vcpu *v, uint64_t cr3)
+{
+	rig.s.cr3 = cr3;
+	rig_flush(v);
+}
+
 static inline void rig_set_efer(struct vcpu *v, uint64_t efer)
 {
 	(void)v;
@@ -200,6 +206,7 @@ static const struct engine rig_engine = {
 	.cannot = rig_cannot,
 	.use_scheme = rig_use_scheme,
 	.set_cr2 = rig_set_cr2,
+	.set_cr3 = rig_set_cr3,
 	.set_paging = rig_set_paging,
 	.set_efer = rig_set_efer,
 	.set_pat = rig_set_pat,
