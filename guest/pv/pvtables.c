@@ -202,6 +202,10 @@ static void trapped(void)
 	__asm__ volatile("lock andb $0xfd, %0" : "+m"(table[0]));
 	check("LOCK AND takes the right to write",
 	      table[0] == (old & ~UINT64_C(2)));
+	table[0] = old;
+	__asm__ volatile("ds andb $0xfd, %0" : "+m"(table[0]));
+	check("so does AND with DS in place of LOCK",
+	      table[0] == (old & ~UINT64_C(2)));
 	__asm__ volatile("lock btrq $5, %0" : "+m"(table[0]));
 	check("LOCK BTR takes the accessed bit",
 	      table[0] == (old & ~UINT64_C(0x22)));

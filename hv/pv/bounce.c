@@ -14,22 +14,22 @@
 
 #include "vm/vm.h"
 
-#define WORDS_MAX 12
 #define DROPPED                                                                \
 	(PV_RFLAGS_AC | PV_RFLAGS_VM | PV_RFLAGS_RF | PV_RFLAGS_NT |           \
 	 PV_RFLAGS_TF | PV_RFLAGS_IOPL)
 
-struct frame_words {
-	uint64_t word[WORDS_MAX];
-	unsigned count;
-};
+/* One word on the guest's stack, or to the label. */
+#define PUT(at, word, failed)                                                  \
+	__asm__ goto("1: movq %0, %1\n\t"                                      \
+		     ".pushsection .fixup_table, \"a\"\n\t"                    \
+		     ".quad 1b, %l[" #failed "]\n\t"                           \
+		     ".popsection"                                             \
+		     :                                                         \
+		     : "r"(word), "m"(*(at))                                   \
+		     : "memory"                                                \
+		     : failed)
 
-static inline void add(struct frame_words *w, uint64_t word)
-{
-	w->word[w->count++] = word;
-}
-
-static void lost(struct pv_cpu *c, uint64_t at)
+static __attribute__((noinline, cold)) void lost(struct pv_cpu *c, uint64_t at)
 {
 	vm_stop(c->vcpu->vm, VM_KILLED,
 		"the guest's kernel stack at 0x%llx cannot be written (it was "
@@ -38,47 +38,57 @@ static void lost(struct pv_cpu *c, uint64_t at)
 	c->leave = true;
 }
 
-/* The rest of the frame, and off to the handler. */
-static inline void enter(struct pv_cpu *c, struct frame_words *w,
-			 uint64_t address, bool masks)
+/* The stack below which the frame goes, and the mode is the kernel's. */
+static inline uint64_t kernel_stack(struct pv_cpu *c)
+{
+	if (c->kernel)
+		return c->frame->rsp;
+	pv_to_kernel(c);
+	return c->kernel_sp;
+}
+
+/* The frame, with `count` words between r11 and rip, and off to the handler.
+ * It takes rcx and r11 from the frame, so they may hold what makes SYSRET the
+ * way back. In line, because it is nearly all that a fault or a system call
+ * of the guest's users costs. */
+static inline __attribute__((always_inline)) void enter(struct pv_cpu *c,
+							unsigned count,
+							const uint64_t *extra,
+							uint64_t address,
+							bool masks)
 {
 	struct trap_frame *f = c->frame;
 	struct vcpu_info *info = c->info;
+	uint64_t rflags = f->rflags & ~(PV_RFLAGS_IF | PV_RFLAGS_IOPL);
+	uint64_t cs = f->cs & (c->kernel ? 0xfffc : 0xffff);
 	uint8_t mask = info->evtchn_upcall_mask;
-	uint64_t cs = f->cs & 0xffff, sp;
+	uint64_t size = 56 + 8 * count;
+	uint64_t sp = (kernel_stack(c) & ~UINT64_C(15)) - size;
+	uint64_t *to = (uint64_t *)sp;
 
-	if (c->kernel) {
-		sp = f->rsp;
-		cs &= ~UINT64_C(3);
-	} else {
-		pv_to_kernel(c);
-		sp = c->kernel_sp;
-	}
-	add(w, f->rip);
-	add(w, cs | (uint64_t)mask << 32);
-	add(w, (f->rflags & ~(PV_RFLAGS_IF | PV_RFLAGS_IOPL)) |
-		       (mask ? 0 : PV_RFLAGS_IF));
-	add(w, f->rsp);
-	add(w, f->ss & 0xffff);
-	sp = (sp & ~UINT64_C(15)) - 8 * w->count;
-	if (!pv_put(sp, w->word, 8 * w->count)) {
-		lost(c, sp);
-		return;
-	}
+	if (!pv_range_ok(sp, size))
+		goto failed;
+	PUT(&to[0], f->rcx, failed);
+	PUT(&to[1], f->r11, failed);
+	for (unsigned i = 0; i < count; i++)
+		PUT(&to[2 + i], extra[i], failed);
+	to += count;
+	PUT(&to[2], f->rip, failed);
+	PUT(&to[3], cs | (uint64_t)mask << 32, failed);
+	PUT(&to[4], rflags | (mask ? 0 : PV_RFLAGS_IF), failed);
+	PUT(&to[5], f->rsp, failed);
+	PUT(&to[6], f->ss & 0xffff, failed);
 	if (masks)
 		info->evtchn_upcall_mask = 1;
-	f->rip = address;
+	f->rip = f->rcx = address;
 	f->cs = PV_GUEST_CS;
 	f->rsp = sp;
 	f->ss = PV_GUEST_SS;
 	f->rflags &= ~DROPPED;
-}
-
-static inline void begin(struct frame_words *w, const struct trap_frame *f)
-{
-	w->count = 0;
-	add(w, f->rcx);
-	add(w, f->r11);
+	f->r11 = f->rflags;
+	return;
+failed:
+	lost(c, sp);
 }
 
 /* Those with an error code: APM 2 table 8-1. */
@@ -87,42 +97,44 @@ static inline bool has_error(unsigned vector)
 	return vector < 32 && (0x60227d00u >> vector & 1);
 }
 
-static void to_handler(struct pv_cpu *c, unsigned vector, bool error_pushed,
-		       uint32_t error)
+static __attribute__((noinline, cold)) void no_handler(struct pv_cpu *c,
+						       unsigned vector)
 {
-	const struct pv_trap_entry *t = &c->trap[vector];
-	struct frame_words w;
-
-	if (!t->address) {
-		vm_stop(c->vcpu->vm, VM_KILLED,
-			"the guest has no handler for exception %u, which it "
-			"caused at rip 0x%llx",
-			vector, (unsigned long long)c->frame->rip);
-		c->leave = true;
-		return;
-	}
-	begin(&w, c->frame);
-	if (error_pushed)
-		add(&w, error);
-	enter(c, &w, t->address, t->masks);
+	vm_stop(c->vcpu->vm, VM_KILLED,
+		"the guest has no handler for exception %u, which it caused "
+		"at rip 0x%llx",
+		vector, (unsigned long long)c->frame->rip);
+	c->leave = true;
 }
 
 void pv_bounce_exception(struct pv_cpu *c, unsigned vector, uint32_t error)
 {
+	const struct pv_trap_entry *t = &c->trap[vector];
+	const uint64_t word = error;
+
 	c->stats.bounced[vector]++;
-	to_handler(c, vector, has_error(vector), error);
+	if (!t->address)
+		no_handler(c, vector);
+	else if (has_error(vector))
+		enter(c, 1, &word, t->address, t->masks);
+	else
+		enter(c, 0, NULL, t->address, t->masks);
 }
 
 /* INT n: an interrupt without an error code, whatever the vector. */
 void pv_bounce_soft(struct pv_cpu *c, unsigned vector)
 {
-	to_handler(c, vector, false, 0);
+	const struct pv_trap_entry *t = &c->trap[vector];
+
+	if (!t->address)
+		no_handler(c, vector);
+	else
+		enter(c, 0, NULL, t->address, t->masks);
 }
 
 void pv_user_syscall(struct pv_cpu *c)
 {
 	const struct pv_callback *b = &c->callback[CALLBACKTYPE_syscall];
-	struct frame_words w;
 
 	if (!b->address) {
 		vm_stop(c->vcpu->vm, VM_KILLED,
@@ -132,20 +144,17 @@ void pv_user_syscall(struct pv_cpu *c)
 		return;
 	}
 	c->stats.syscalls++;
-	begin(&w, c->frame);
-	enter(c, &w, b->address, b->masks);
+	enter(c, 0, NULL, b->address, b->masks);
 }
 
 void pv_deliver_events(struct pv_cpu *c)
 {
 	const struct pv_callback *b = &c->callback[CALLBACKTYPE_event];
-	struct frame_words w;
 
 	if (!b->address)
 		return;
 	c->stats.events++;
-	begin(&w, c->frame);
-	enter(c, &w, b->address, true);
+	enter(c, 0, NULL, b->address, true);
 }
 
 static uint64_t selector(unsigned which)
@@ -174,7 +183,7 @@ static uint64_t selector(unsigned which)
 void pv_iret_failed(struct pv_cpu *c)
 {
 	const struct pv_callback *b = &c->callback[CALLBACKTYPE_failsafe];
-	struct frame_words w;
+	uint64_t segment[4];
 
 	c->stats.iret_failed++;
 	if (!b->address) {
@@ -186,8 +195,7 @@ void pv_iret_failed(struct pv_cpu *c)
 		c->leave = true;
 		return;
 	}
-	begin(&w, c->frame);
 	for (unsigned i = 0; i < 4; i++)
-		add(&w, selector(i));
-	enter(c, &w, b->address, b->masks);
+		segment[i] = selector(i);
+	enter(c, 4, segment, b->address, b->masks);
 }

@@ -431,8 +431,7 @@ static long multicall(uint64_t list, uint64_t count, uint64_t a3, uint64_t a4,
 			pv_breathe(c);
 		if (!pv_get(&e, list, sizeof(e)))
 			return -XEN_EFAULT;
-		if (e.op < PV_CALLS && e.op != __HYPERVISOR_multicall &&
-		    e.op != __HYPERVISOR_iret) {
+		if (e.op < PV_CALLS && e.op != __HYPERVISOR_multicall) {
 			c->stats.multicall[e.op]++;
 			result = pv_call_table[e.op](e.args[0], e.args[1],
 						     e.args[2], e.args[3],
@@ -492,7 +491,7 @@ pv_call *const pv_call_table[PV_CALLS] = {
 	[19 ... 20] = none,
 	[__HYPERVISOR_vm_assist] = vm_assist,
 	[22] = none,
-	[__HYPERVISOR_iret] = pv_iret,
+	[__HYPERVISOR_iret] = none, /* but for the entry, which has it */
 	[__HYPERVISOR_vcpu_op] = pv_vcpu_op,
 	[__HYPERVISOR_set_segment_base] = set_segment_base,
 	[__HYPERVISOR_mmuext_op] = pv_mmuext_op,

@@ -9,6 +9,8 @@
  */
 #include "pv/pv.h"
 
+#include <assert.h>
+
 #include "cpu/cpu.h"
 #include "mm/paging.h"
 #include "vm/vm.h"
@@ -22,6 +24,10 @@ static inline void flush_all(struct pv_cpu *c)
 }
 
 /* 1. mmu_update. */
+
+static_assert(sizeof(struct mmu_update) == 16 &&
+		      offsetof(struct mmu_update, val) == 8,
+	      "two words");
 
 static enum vmmu_direct_status update_slowly(struct pv_cpu *c,
 					     const struct vmmu_direct_update *u)
@@ -37,30 +43,37 @@ static enum vmmu_direct_status update_slowly(struct pv_cpu *c,
 	return status;
 }
 
+/* By the low bits of the address. */
+static inline bool read_how(struct vmmu_direct_update *u, unsigned command)
+{
+	switch (command) {
+	case MMU_NORMAL_PT_UPDATE:
+		u->how = VMMU_DIRECT_NORMAL;
+		return true;
+	case MMU_PT_UPDATE_PRESERVE_AD:
+		u->how = VMMU_DIRECT_PRESERVE_AD;
+		return true;
+	case MMU_MACHPHYS_UPDATE:
+		u->how = VMMU_DIRECT_MACHPHYS;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static inline long update_one(struct pv_cpu *c, uint64_t at)
 {
 	struct vmmu_direct_update u;
 	enum vmmu_direct_status status;
-	struct mmu_update req;
 	uint32_t budget = PV_BUDGET;
+	uint64_t req[2];
 
-	if (!pv_get(&req, at, sizeof(req)))
+	if (!pv_get_pair(req, at))
 		return -XEN_EFAULT;
-	switch (req.ptr & 7) {
-	case MMU_NORMAL_PT_UPDATE:
-		u.how = VMMU_DIRECT_NORMAL;
-		break;
-	case MMU_PT_UPDATE_PRESERVE_AD:
-		u.how = VMMU_DIRECT_PRESERVE_AD;
-		break;
-	case MMU_MACHPHYS_UPDATE:
-		u.how = VMMU_DIRECT_MACHPHYS;
-		break;
-	default:
+	if (!read_how(&u, req[0] & 7))
 		return -XEN_ENOSYS;
-	}
-	u.at.v = req.ptr & ~UINT64_C(7);
-	u.value = req.val;
+	u.at.v = req[0] & ~UINT64_C(7);
+	u.value = req[1];
 	status = vmmu_direct_update(&c->vcpu->mmu, &u, &budget);
 	if (status == VMMU_DIRECT_OK)
 		return 0;

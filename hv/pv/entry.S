@@ -112,37 +112,129 @@ pv_debug_stub:
 1:	iretq
 	.size	pv_debug_stub, . - pv_debug_stub
 
-/* SYSCALL from 64-bit code: rcx is the guest's rip, r11 its rflags. */
+/*
+ * SYSCALL from 64-bit code: rcx is the guest's rip, r11 its rflags. This is the
+ * most frequent way in, so no more is saved than C may change; the rest of the
+ * frame is filled in when somebody needs it. What returns from here has rcx
+ * and r11 as SYSCALL left them, but for the hypercall iret.
+ */
+	.macro	RESTORE_CHANGED
+	movq	PV_FRAME_RDI(%rsp), %rdi
+	movq	PV_FRAME_RSI(%rsp), %rsi
+	movq	PV_FRAME_RDX(%rsp), %rdx
+	movq	PV_FRAME_R8(%rsp), %r8
+	movq	PV_FRAME_R9(%rsp), %r9
+	movq	PV_FRAME_R10(%rsp), %r10
+	.endm
+
 	.globl	pv_syscall
 	.type	pv_syscall, @function
 pv_syscall:
 	movq	%rsp, pv_guest_rsp(%rip)
-	movq	pv_stack_top(%rip), %rsp
-	pushq	$PV_GUEST_SS
-	pushq	pv_guest_rsp(%rip)
-	pushq	%r11
-	pushq	$PV_GUEST_CS
-	pushq	%rcx
-	pushq	$0
-	pushq	$PV_VECTOR_SYSCALL
-	SAVE_REGISTERS
-	movq	pv_current(%rip), %rbx
-	cmpb	$0, PV_CPU_KERNEL(%rbx)
-	je	2f
+	movq	pv_frame(%rip), %rsp
+	movq	%rcx, PV_FRAME_RIP(%rsp)
+	movq	%r11, PV_FRAME_RFLAGS(%rsp)
+	movq	%rdi, PV_FRAME_RDI(%rsp)
+	movq	%rsi, PV_FRAME_RSI(%rsp)
+	movq	%rdx, PV_FRAME_RDX(%rsp)
+	movq	%r8, PV_FRAME_R8(%rsp)
+	movq	%r9, PV_FRAME_R9(%rsp)
+	movq	%r10, PV_FRAME_R10(%rsp)
+	movq	pv_guest_rsp(%rip), %rcx
+	movq	%rcx, PV_FRAME_RSP(%rsp)
+	movq	pv_current(%rip), %r9
+	cmpb	$0, PV_CPU_KERNEL(%r9)
+	je	user_syscall
 	cmpq	$PV_CALLS, %rax
-	jae	1f
-	incq	PV_CPU_CALLS(%rbx, %rax, 8)
+	jae	no_such_call
+	incq	PV_CPU_CALLS(%r9, %rax, 8)
+	cmpl	$PV_CALL_IRET, %eax
+	je	call_iret
 	movq	%r10, %rcx
-	movq	%rbx, %r9
 	leaq	pv_call_table(%rip), %r11
 	call	*(%r11, %rax, 8)
+call_done:
+	movq	pv_current(%rip), %r9
+	cmpb	$0, PV_CPU_LEAVE(%r9)
+	jne	call_slow
+	movq	PV_CPU_INFO(%r9), %rcx
+	cmpb	$0, (%rcx)		/* an upcall is pending */
+	jne	call_slow
+return_by_sysret:
+	movq	PV_FRAME_RIP(%rsp), %rcx
+	movq	PV_FRAME_RFLAGS(%rsp), %r11
+	movq	%rcx, %rdx
+	sarq	$47, %rdx		/* 0 and -1 are canonical */
+	incq	%rdx
+	cmpq	$1, %rdx
+	ja	call_slow
+	testl	$PV_RFLAGS_NO_SYSRET, %r11d
+	jnz	call_slow
+	RESTORE_CHANGED
+	movq	PV_FRAME_RSP(%rsp), %rsp
+	sysretq
+
+no_such_call:
+	movq	$-38, %rax		/* -ENOSYS */
+	jmp	call_done
+
+/* Somebody will look at the whole frame, or load it. */
+call_slow:
 	movq	%rax, PV_FRAME_RAX(%rsp)
-	jmp	pv_exit_with_cpu
-1:	movq	$-38, PV_FRAME_RAX(%rsp)	/* -ENOSYS */
-	jmp	pv_exit_with_cpu
-2:	movq	%rbx, %rdi
+	movq	PV_FRAME_RIP(%rsp), %rcx
+	movq	%rcx, PV_FRAME_RCX(%rsp)
+	movq	PV_FRAME_RFLAGS(%rsp), %rcx
+	movq	%rcx, PV_FRAME_R11(%rsp)
+	movq	$PV_GUEST_CS, PV_FRAME_CS(%rsp)
+	movq	$PV_GUEST_SS, PV_FRAME_SS(%rsp)
+save_the_rest:
+	movq	%rbx, PV_FRAME_RBX(%rsp)
+	movq	%rbp, PV_FRAME_RBP(%rsp)
+	movq	%r12, PV_FRAME_R12(%rsp)
+	movq	%r13, PV_FRAME_R13(%rsp)
+	movq	%r14, PV_FRAME_R14(%rsp)
+	movq	%r15, PV_FRAME_R15(%rsp)
+	jmp	pv_exit
+
+/* C fills in what IRET loads, and rcx and r11; what it answers is rax. */
+call_iret:
+	call	pv_iret
+	movq	%rax, PV_FRAME_RAX(%rsp)
+	movq	pv_current(%rip), %r9
+	cmpb	$0, PV_CPU_LEAVE(%r9)
+	jne	save_the_rest
+	movq	PV_CPU_INFO(%r9), %rcx
+	cmpb	$0, (%rcx)
+	jne	save_the_rest
+	movq	PV_FRAME_R11(%rsp), %r11
+	movq	PV_FRAME_RCX(%rsp), %rcx
+	cmpq	%rcx, PV_FRAME_RIP(%rsp)
+	je	save_the_rest		/* by SYSRET, if all else is right */
+	RESTORE_CHANGED
+	addq	$PV_FRAME_RIP, %rsp
+	jmp	iret_to_guest
+
+/* To the guest's kernel, whose entry takes rcx and r11 from its stack. */
+user_syscall:
+	movq	%rax, PV_FRAME_RAX(%rsp)
+	movq	PV_FRAME_RIP(%rsp), %rcx
+	movq	%rcx, PV_FRAME_RCX(%rsp)
+	movq	%r11, PV_FRAME_R11(%rsp)
+	movq	$PV_GUEST_CS, PV_FRAME_CS(%rsp)
+	movq	$PV_GUEST_SS, PV_FRAME_SS(%rsp)
+	movq	%r9, %rdi
 	call	pv_user_syscall
-	jmp	pv_exit_with_cpu
+	movq	PV_FRAME_RAX(%rsp), %rax
+	movq	pv_current(%rip), %r9
+	cmpb	$0, PV_CPU_LEAVE(%r9)
+	jne	save_the_rest
+	movq	PV_CPU_INFO(%r9), %rcx
+	movzwl	(%rcx), %ecx		/* upcall: pending, mask */
+	testb	%cl, %cl
+	jz	return_by_sysret
+	testb	%ch, %ch
+	jnz	return_by_sysret
+	jmp	save_the_rest
 	.size	pv_syscall, . - pv_syscall
 
 /* SYSCALL from 32-bit code, on processors that have it there: it is not
@@ -174,13 +266,11 @@ pv_enter:
 	pushq	%r14
 	pushq	%r15
 	movq	%rsp, pv_loop_rsp(%rip)
-	movq	pv_stack_top(%rip), %rsp
-	subq	$PV_FRAME_SIZE, %rsp
+	movq	pv_frame(%rip), %rsp
 
 /* The way back, with the frame on top of the stack. */
 pv_exit:
 	movq	pv_current(%rip), %rbx
-pv_exit_with_cpu:
 	cmpb	$0, PV_CPU_LEAVE(%rbx)
 	jne	leave_guest
 	movq	PV_CPU_INFO(%rbx), %rax
@@ -289,8 +379,10 @@ pv_copy:
 
 	.bss
 	.balign 8
-	.globl	pv_stack_top, pv_current
+	.globl	pv_stack_top, pv_frame, pv_current
 pv_stack_top:
+	.skip	8
+pv_frame:				/* the frame at its top */
 	.skip	8
 pv_current:
 	.skip	8

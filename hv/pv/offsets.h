@@ -11,17 +11,29 @@
 #define PV_CALLS 64 /* hypercall numbers, with those that nobody has */
 
 /* struct trap_frame. */
+#define PV_FRAME_R15	0
+#define PV_FRAME_R14	8
+#define PV_FRAME_R13	16
+#define PV_FRAME_R12	24
 #define PV_FRAME_R11	32
-#define PV_FRAME_RAX	112
+#define PV_FRAME_R10	40
+#define PV_FRAME_R9	48
+#define PV_FRAME_R8	56
+#define PV_FRAME_RDI	64
+#define PV_FRAME_RSI	72
+#define PV_FRAME_RBP	80
+#define PV_FRAME_RBX	88
+#define PV_FRAME_RDX	96
 #define PV_FRAME_RCX	104
+#define PV_FRAME_RAX	112
 #define PV_FRAME_RIP	136
 #define PV_FRAME_CS	144
 #define PV_FRAME_RFLAGS 152
+#define PV_FRAME_RSP	160
 #define PV_FRAME_SS	168
 #define PV_FRAME_SIZE	176
 
-/* Of a frame that SYSCALL made. */
-#define PV_VECTOR_SYSCALL 0x100
+#define PV_CALL_IRET 23 /* __HYPERVISOR_iret */
 
 /* Selectors: abi.h has them too, but not for the assembler. */
 #define PV_OUR_CODE   0xe008

@@ -192,12 +192,22 @@ static bool write_shortly(struct trapped *t, const uint8_t *code)
 		f->rip += 2 + length;
 		return true;
 	}
-	if (code[0] == 0xf0 && code[1] == 0x80 && (code[2] & 0x38) == 0x20 &&
-	    and_entry(t, code[2 + length])) {
-		f->rip += 3 + length;
-		return true;
-	}
 	return false;
+}
+
+/* LOCK, perhaps a REX, 80 /4 ib. A kernel on one processor has DS in place of
+ * its LOCKs. */
+static bool and_shortly(struct trapped *t, const uint8_t *code)
+{
+	unsigned at = (code[1] & 0xf0) == 0x40 ? 2 : 1;
+	unsigned length = operand_length(code + at + 1);
+
+	if ((code[0] != 0xf0 && code[0] != 0x3e) || code[at] != 0x80 ||
+	    !length || (code[at + 1] & 0x38) != 0x20 ||
+	    !and_entry(t, code[at + 1 + length]))
+		return false;
+	t->c->frame->rip += at + 2 + length;
+	return true;
 }
 
 /* 3. All others. */
@@ -233,7 +243,7 @@ bool pv_trapped_write(struct pv_cpu *c, uint64_t gva)
 	t.entry.v &= ~UINT64_C(7);
 	t.expected = vmmu_direct_entry(&c->vcpu->mmu, t.entry);
 	if (gva == t.gva && pv_get(code, c->frame->rip, sizeof(code)) &&
-	    write_shortly(&t, code)) {
+	    (write_shortly(&t, code) || and_shortly(&t, code))) {
 		c->stats.trapped++;
 		return true;
 	}

@@ -19,15 +19,30 @@ static_assert(offsetof(struct pv_cpu, info) == PV_CPU_INFO, "entry.S");
 static_assert(offsetof(struct pv_cpu, kernel) == PV_CPU_KERNEL, "entry.S");
 static_assert(offsetof(struct pv_cpu, leave) == PV_CPU_LEAVE, "entry.S");
 static_assert(offsetof(struct pv_cpu, calls) == PV_CPU_CALLS, "entry.S");
-static_assert(offsetof(struct trap_frame, r11) == PV_FRAME_R11, "entry.S");
-static_assert(offsetof(struct trap_frame, rax) == PV_FRAME_RAX, "entry.S");
-static_assert(offsetof(struct trap_frame, rcx) == PV_FRAME_RCX, "entry.S");
-static_assert(offsetof(struct trap_frame, rip) == PV_FRAME_RIP, "entry.S");
-static_assert(offsetof(struct trap_frame, cs) == PV_FRAME_CS, "entry.S");
-static_assert(offsetof(struct trap_frame, rflags) == PV_FRAME_RFLAGS,
-	      "entry.S");
-static_assert(offsetof(struct trap_frame, ss) == PV_FRAME_SS, "entry.S");
+#define FRAME(name, offset)                                                    \
+	static_assert(offsetof(struct trap_frame, name) == (offset), "entry.S")
+FRAME(r15, PV_FRAME_R15);
+FRAME(r14, PV_FRAME_R14);
+FRAME(r13, PV_FRAME_R13);
+FRAME(r12, PV_FRAME_R12);
+FRAME(r11, PV_FRAME_R11);
+FRAME(r10, PV_FRAME_R10);
+FRAME(r9, PV_FRAME_R9);
+FRAME(r8, PV_FRAME_R8);
+FRAME(rdi, PV_FRAME_RDI);
+FRAME(rsi, PV_FRAME_RSI);
+FRAME(rbp, PV_FRAME_RBP);
+FRAME(rbx, PV_FRAME_RBX);
+FRAME(rdx, PV_FRAME_RDX);
+FRAME(rcx, PV_FRAME_RCX);
+FRAME(rax, PV_FRAME_RAX);
+FRAME(rip, PV_FRAME_RIP);
+FRAME(cs, PV_FRAME_CS);
+FRAME(rflags, PV_FRAME_RFLAGS);
+FRAME(rsp, PV_FRAME_RSP);
+FRAME(ss, PV_FRAME_SS);
 static_assert(sizeof(struct trap_frame) == PV_FRAME_SIZE, "entry.S");
+static_assert(PV_CALL_IRET == __HYPERVISOR_iret, "entry.S");
 /* Upcall pending and mask are read as one word. */
 static_assert(offsetof(struct vcpu_info, evtchn_upcall_pending) == 0 &&
 		      offsetof(struct vcpu_info, evtchn_upcall_mask) == 1,
@@ -67,7 +82,7 @@ static bool pv_vcpu_init(struct vcpu *v)
 	d->cpu = c;
 	c->vcpu = v;
 	c->domain = d;
-	c->frame = (struct trap_frame *)(pv_stack_top - PV_FRAME_SIZE);
+	c->frame = pv_frame;
 	c->cr4 = read_cr4();
 	c->info = &d->shared->vcpu_info[v->id];
 	c->info->evtchn_upcall_mask = 1;

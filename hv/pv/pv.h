@@ -139,6 +139,7 @@ struct pv_domain {
 /* The guest that this processor runs: entry.S. */
 extern struct pv_cpu *pv_current;
 extern uint64_t pv_stack_top;
+extern struct trap_frame *pv_frame;
 extern const uint8_t pv_stubs[];
 void pv_debug_stub(void);
 void pv_syscall(void);
@@ -168,6 +169,29 @@ static inline bool pv_get(void *to, uint64_t va, uint64_t size)
 {
 	return pv_range_ok(va, size) &&
 	       pv_copy(to, (const void *)va, size) == 0;
+}
+
+/* The same for two words, which is what most lists are made of. */
+static inline bool pv_get_pair(uint64_t pair[2], uint64_t va)
+{
+	const uint64_t *from = (const void *)va;
+
+	if (!pv_range_ok(va, 16))
+		return false;
+	__asm__ goto("1: movq %0, %%rax\n\t"
+		     "2: movq %1, %%rcx\n\t"
+		     "movq %%rax, %2\n\t"
+		     "movq %%rcx, %3\n\t"
+		     ".pushsection .fixup_table, \"a\"\n\t"
+		     ".quad 1b, %l[failed], 2b, %l[failed]\n\t"
+		     ".popsection"
+		     :
+		     : "m"(from[0]), "m"(from[1]), "m"(pair[0]), "m"(pair[1])
+		     : "rax", "rcx", "memory"
+		     : failed);
+	return true;
+failed:
+	return false;
 }
 
 static inline bool pv_put(uint64_t va, const void *from, uint64_t size)
@@ -242,7 +266,10 @@ typedef long pv_call(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
 extern pv_call *const pv_call_table[PV_CALLS];
 pv_call pv_mmu_update, pv_update_va_mapping, pv_mmuext_op, pv_memory_op;
 pv_call pv_set_gdt, pv_update_descriptor, pv_vcpu_op, pv_set_timer_op;
-pv_call pv_sched_op, pv_iret;
+pv_call pv_sched_op;
+/* Not in the table: entry.S knows it. */
+long pv_iret(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
+	     struct pv_cpu *c);
 long pv_set_ldt(struct pv_cpu *c, uint64_t base, uint64_t entries);
 /* The library's answer as this ABI's error. */
 long pv_errno(enum vmmu_direct_status status);

@@ -138,6 +138,7 @@ bool pv_switch_init(void)
 	    !frame_alloc(&page) || !frame_alloc(&zero_page))
 		return false;
 	pv_stack_top = stack;
+	pv_frame = (struct trap_frame *)(stack - PV_FRAME_SIZE);
 	desc_set_ist(IST_DB, debug_stack);
 	our_page = hpa_ptr(page);
 	fill_our_page();
