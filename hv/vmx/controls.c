@@ -178,8 +178,9 @@ static void choose_proc(const struct vmx_caps *caps, struct vmx_controls *c)
 	const uint32_t proc = all(proc_needs, COUNT(proc_needs)) &
 			      ~VMX_PROC_WINDOW;
 	const uint32_t software = all(software_needs, COUNT(software_needs));
+	/* SGX is not offered, and ENCLS is not #UD by that alone. */
 	const uint32_t proc2 = VMX_PROC2_RDTSCP | VMX_PROC2_WBINVD |
-			       (c->vpid ? VMX_PROC2_VPID : 0);
+			       VMX_PROC2_ENCLS | (c->vpid ? VMX_PROC2_VPID : 0);
 	uint32_t secondary = may(caps->proc) & VMX_PROC_SECONDARY;
 
 	/* TRUE capabilities insist on no exits of CR3; the old ones do, and

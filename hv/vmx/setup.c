@@ -165,6 +165,8 @@ static void controls_fill(const struct vmx_vcpu *s, const struct vcpu *v)
 	vmwrite(VMCS_TSC_OFFSET, v->vm->tsc_offset);
 	if (c->vpid)
 		vmwrite(VMCS_VPID, s->vpid);
+	if (c->proc2_nested & VMX_PROC2_ENCLS)
+		vmwrite(VMCS_ENCLS_BITMAP, UINT64_MAX);
 }
 
 static void guest_fill(struct vmx_vcpu *s)

@@ -26,6 +26,7 @@ enum vmcs_field {
 	VMCS_PML_ADDRESS = 0x200e,
 	VMCS_TSC_OFFSET = 0x2010,
 	VMCS_EPT_POINTER = 0x201a,
+	VMCS_ENCLS_BITMAP = 0x202e,
 	VMCS_GUEST_PHYSICAL = 0x2400,
 	VMCS_LINK = 0x2800,
 	VMCS_GUEST_DEBUGCTL = 0x2802,
@@ -133,6 +134,7 @@ enum vmcs_field {
 #define VMX_PROC2_WBINVD       (1u << 6)
 #define VMX_PROC2_UNRESTRICTED (1u << 7)
 #define VMX_PROC2_INVPCID      (1u << 12)
+#define VMX_PROC2_ENCLS	       (1u << 15) /* by the bitmap */
 #define VMX_PROC2_PML	       (1u << 17)
 
 /* Exit controls: SDM 3C table 24-13. */

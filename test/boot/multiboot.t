@@ -134,7 +134,7 @@ run nested hello "" --memory 16M --initrd "$scratch/module"
 ends 4 refused
 
 for scheme in $schemes; do
-	for guest in unmapped msrports settsc; do
+	for guest in real unmapped msrports settsc; do
 		run $scheme $guest
 		ends 1 exit 0
 		ok "$label: nothing failed" no_failed_line

@@ -86,6 +86,7 @@ static void nested_guests_page_alone(void **state)
 	assert_false(
 		c.proc2_software &
 		(VMX_PROC2_EPT | VMX_PROC2_UNRESTRICTED | VMX_PROC2_INVPCID));
+	assert_true(c.proc2_software & c.proc2_nested & VMX_PROC2_ENCLS);
 	/* The window is asked for when there is something to deliver. */
 	assert_false((c.proc_nested | c.proc_software) & VMX_PROC_WINDOW);
 	assert_false(c.entry & VMX_ENTRY_GUEST_64);

@@ -19,6 +19,16 @@ for scheme in nested vtlb shadow; do
 		like "$label: how" "$(stat .end.how)" '^(triple-fault|killed)$'
 	done
 done
+# Real mode is for unrestricted guests, which have EPT.
+run nested real
+ends 1 exit 0
+for scheme in vtlb shadow; do
+	run $scheme real
+	ends 6 killed
+	like "$label: sentence" "$sentence" \
+		"is in real mode at rip 0x80[0-9a-f]{2}, which this processor"
+done
+
 for scheme in nested vtlb shadow; do
 	for levels in 2 3 4; do
 		run $scheme permute levels=$levels
