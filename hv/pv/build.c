@@ -92,7 +92,14 @@ static void lay_out(struct build *b)
 		b->table_count++;
 		b->stack = b->tables + b->table_count;
 		b->end = (b->stack + 1 + SLACK + ALIGN - 1) / ALIGN * ALIGN;
-	} while (b->table_count < 1 + tables_for(b->xen.virt_base, b->end));
+		b->failed = b->end > b->d->pages ||
+			    !pv_range_ok(b->xen.virt_base,
+					 b->end * VMMU_PAGE_SIZE) ||
+			    !pv_range_ok(b->xen.init_p2m, b->d->pages * 8);
+	} while (!b->failed &&
+		 b->table_count < 1 + tables_for(b->xen.virt_base, b->end));
+	if (b->failed)
+		return;
 	next = b->end;
 	if (b->xen.init_p2m) {
 		b->far_p2m = next;

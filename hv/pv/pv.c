@@ -118,9 +118,10 @@ static void wait(struct pv_cpu *c)
 }
 
 /* In the words that all engines have. */
-static void count_exits(struct pv_cpu *c)
+static void pv_count(const struct vm *vm)
 {
-	uint64_t *exits = c->vcpu->exits, hypercalls = 0, exceptions = 0;
+	const struct pv_cpu *c = vm->vcpu[0]->engine_state;
+	uint64_t *exits = vm->vcpu[0]->exits, hypercalls = 0, exceptions = 0;
 	const struct pv_stats *s = &c->stats;
 
 	for (unsigned i = 0; i < PV_CALLS; i++)
@@ -152,7 +153,6 @@ static void pv_loop(struct vm *vm)
 	}
 	pv_console_drain(c->domain);
 	pv_switch_off();
-	count_exits(c);
 	host_timer_stop();
 }
 
@@ -165,6 +165,7 @@ static const struct engine_para para = {
 	.memory_free = pv_domain_free,
 	.load = pv_build,
 	.loop = pv_loop,
+	.count = pv_count,
 	.report = pv_report,
 };
 

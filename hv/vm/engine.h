@@ -176,7 +176,8 @@ struct engine_para {
 	void (*memory_free)(struct vm *vm);
 	/* The guest is loaded and vCPU 0 can run. NULL, or why not. */
 	const char *(*load)(struct vm *vm, struct load_request *req);
-	void (*loop)(struct vm *vm); /* until the VM ends */
+	void (*loop)(struct vm *vm);	    /* until the VM ends */
+	void (*count)(const struct vm *vm); /* the vCPUs' exits, by kind */
 	/* Members of the VM's statistics, each after a comma. */
 	void (*report)(const struct vm *vm, const struct fmt_sink *sink);
 };

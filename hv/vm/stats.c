@@ -192,6 +192,8 @@ void stats_put(const struct vm *vm, const struct vmmu_audit *audit,
 	       const struct fmt_sink *sink)
 {
 	put_head(vm, sink);
+	if (vm->engine && vm->engine->para && vm->cpus)
+		vm->engine->para->count(vm);
 	if (vm->cpus && vm->vcpu[0]->mmu.scheme) {
 		fmt_print(sink, ",\"scheme\":\"%s\",\"switches\":%llu",
 			  vm->vcpu[0]->mmu.scheme->name, (ull)vm->switches);
