@@ -99,6 +99,8 @@ static void shadow_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 	struct shadow_vm *s = shadow_here(cpu);
 
 	cpu->vm->stats.pf_taken++;
+	if (s->absent && shadow_absent_write(cpu, s, f, a))
+		return;
 	if (!shadow_quick(cpu, s, f, a))
 		fault_by_walk(cpu, s, f, a);
 	shadow_settle(s);

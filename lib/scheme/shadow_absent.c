@@ -97,6 +97,37 @@ bool shadow_absent_emulates(const struct shadow_vm *s, uint64_t frame)
 	return true;
 }
 
+/* The guest writes where ours has a leaf without W, and the frame has a table
+ * that is kept in sync: no walk is needed to say so. Whoever emulates walks,
+ * and finds out whether the guest may write there at all. */
+bool shadow_absent_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			 const struct vmmu_fault *f, struct vmmu_answer *a)
+{
+	const struct shadow_page *p = cpu->state;
+	unsigned index = shadow_index(p, f->gva.v);
+	uint64_t entry = shadow_load(p, index), gpa;
+
+	if (!(f->access & VMMU_W) || !shadow_direct_faults(cpu))
+		return false;
+	while (p->key.level > 1) {
+		if (!(entry & SHADOW_P) || shadow_is_leaf(p, entry))
+			return false;
+		p = shadow_child(s, p, index);
+		index = shadow_index(p, f->gva.v);
+		entry = shadow_load(p, index);
+	}
+	if ((entry & (SHADOW_P | SHADOW_W)) != SHADOW_P)
+		return false;
+	gpa = shadow_leaf_gpa(p, index);
+	if (!shadow_absent_emulates(
+		    s, shadow_frame(s->vm, gpa >> VMMU_PAGE_SHIFT)))
+		return false;
+	s->vm->stats.pf_emulate++;
+	a->verdict = VMMU_EMULATE;
+	a->gpa = mk_gpa(gpa | (f->gva.v & VMMU_PAGE_MASK));
+	return true;
+}
+
 static bool was_used(const struct shadow_page *p)
 {
 	return p->written < SHADOW_ENTRIES &&

@@ -356,6 +356,9 @@ void shadow_absent_learn(const struct shadow_vm *s, struct shadow_page *p);
 void shadow_absent_forget(const struct shadow_vm *s, struct shadow_page *p);
 /* May a write to the frame be emulated, so that its tables stay in sync? */
 bool shadow_absent_emulates(const struct shadow_vm *s, uint64_t frame);
+/* True: such a write, answered. */
+bool shadow_absent_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			 const struct vmmu_fault *f, struct vmmu_answer *a);
 void shadow_absent_wrote(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			 struct shadow_page *p, unsigned index);
 
