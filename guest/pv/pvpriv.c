@@ -202,6 +202,8 @@ static void segments(void)
 #define CODE_3	  UINT64_C(0x00affb000000ffff)
 #define LDT_HERE  UINT64_C(0x000082000000ffff)
 #define TSS_HERE  UINT64_C(0x0000890000000067)
+#define ABSENT	  UINT64_C(0x0000800000000000) /* what it takes from a segment */
+#define DATA_3	  UINT64_C(0x00cff3000000ffff)
 
 static uint64_t pte_of(const void *page, uint64_t flags)
 {
@@ -212,6 +214,35 @@ static bool make_read_only(void *page)
 {
 	return call(update_va_mapping, page, pte_of(page, 0x65), UVMF_INVLPG) ==
 	       0;
+}
+
+static void return_with(uint64_t cs, uint64_t ss)
+{
+	static struct iret_frame f;
+
+	f = (struct iret_frame){ .rip = VIRT_BASE + 0x100000,
+				 .cs = cs,
+				 .rflags = 2,
+				 .rsp = (uintptr_t)spare[15] + 4088,
+				 .ss = ss };
+	return_to(&f);
+}
+
+/* #NP and #SS, which the hypervisor meets in its IRET or its MOV to GS, and not
+ * #GP. */
+static void absent_segments(uint64_t machine)
+{
+	check("segments that are not there",
+	      call(update_descriptor, machine + 8 * 5, CODE_3 & ~ABSENT) == 0 &&
+		      call(update_descriptor, machine + 8 * 6,
+			   DATA_3 & ~ABSENT) == 0);
+	check("a return to one", attempt(return_with, 5 * 8, FLAT_KERNEL_SS) &&
+					 arrival.vector == ARRIVED_FAILSAFE);
+	check("a return on one",
+	      attempt(return_with, FLAT_KERNEL_CS & ~3u, 6 * 8) &&
+		      arrival.vector == ARRIVED_FAILSAFE);
+	check("one for the user",
+	      call(set_segment_base, SEGBASE_GS_USER_SEL, 6 * 8) == 0);
 }
 
 static void descriptors(void)
@@ -246,6 +277,7 @@ static void descriptors(void)
 	check("it cannot be made writable again",
 	      call(update_va_mapping, page, pte_of(page, 0x67), UVMF_INVLPG) <
 		      0);
+	absent_segments(machine);
 	mfn = 0x100;
 	check("a GDT of the hypervisor's", call(set_gdt, &mfn, 512) < 0);
 	mfn = UINT64_C(1) << 40;

@@ -87,7 +87,7 @@ static void take_exception(struct trap_frame *f)
 {
 	uintptr_t go_on = 0;
 
-	if (f->vector == TRAP_GP || f->vector == TRAP_PF)
+	if (f->vector >= TRAP_TS && f->vector <= TRAP_PF)
 		go_on = fixup_find(f->rip);
 	if (go_on == 0)
 		die(f);

@@ -14,6 +14,7 @@ struct trap_frame {
 
 #define TRAP_NMI 2
 #define TRAP_DF	 8
+#define TRAP_TS	 10 /* with #NP and #SS, to which segments may lead */
 #define TRAP_GP	 13
 #define TRAP_PF	 14
 #define TRAP_MC	 18

@@ -387,14 +387,14 @@ static long xen_version(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 static long console_io(uint64_t cmd, uint64_t count, uint64_t buffer,
 		       uint64_t a4, uint64_t a5, struct pv_cpu *c)
 {
-	(void)a4, (void)a5, (void)c;
+	(void)a4, (void)a5;
 	if (cmd == CONSOLEIO_read)
 		return 0;
 	if (cmd != CONSOLEIO_write)
 		return -XEN_ENOSYS;
 	if (count > INT32_MAX || !pv_range_ok(buffer, count))
 		return -XEN_EINVAL;
-	pv_console_write(buffer, count);
+	pv_console_write(c, buffer, count);
 	return 0;
 }
 

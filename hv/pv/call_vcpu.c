@@ -58,6 +58,8 @@ static long runstate(struct pv_cpu *c, uint64_t arg, bool keep)
 	return 0;
 }
 
+/* A copy of the time for the guest's users. It is told once, like the clock
+ * itself: see time.c. */
 static long time_area(struct pv_cpu *c, uint64_t arg)
 {
 	uint64_t at;
@@ -66,7 +68,6 @@ static long time_area(struct pv_cpu *c, uint64_t arg)
 		return -XEN_EFAULT;
 	if (at && !pv_put(at, &c->info->time, sizeof(c->info->time)))
 		return -XEN_EFAULT;
-	c->time_area = at;
 	return 0;
 }
 

@@ -57,8 +57,9 @@ void pv_console_fill(struct pv_domain *d)
 	pv_port_raise(d, d->console_port);
 }
 
-/* By hypercall, from anywhere in guest memory. */
-void pv_console_write(uint64_t va, uint64_t size)
+/* By hypercall, from anywhere in guest memory, and as much as there is: the
+ * host takes its interrupts on the way. */
+void pv_console_write(struct pv_cpu *c, uint64_t va, uint64_t size)
 {
 	uint8_t text[256];
 
@@ -71,5 +72,7 @@ void pv_console_write(uint64_t va, uint64_t size)
 			host_console_write(text[i]);
 		va += n;
 		size -= n;
+		if (size)
+			pv_breathe(c);
 	}
 }

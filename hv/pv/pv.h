@@ -99,7 +99,6 @@ struct pv_cpu {
 	uint64_t ldt_base;
 	struct pv_trap_entry trap[256];
 	struct pv_callback callback[PV_CALLBACKS];
-	uint64_t time_area; /* guest address of a copy of the time; 0: none */
 	struct pv_stats stats;
 };
 
@@ -252,7 +251,7 @@ void pv_timer_check(struct pv_cpu *c);
 void pv_console_init(struct pv_domain *d, void *page);
 void pv_console_drain(struct pv_domain *d);
 void pv_console_fill(struct pv_domain *d);
-void pv_console_write(uint64_t va, uint64_t size);
+void pv_console_write(struct pv_cpu *c, uint64_t va, uint64_t size);
 
 /* What interrupts have brought: the timer, console input. */
 void pv_host_events(struct pv_cpu *c);

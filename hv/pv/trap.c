@@ -111,23 +111,40 @@ static void exception(struct pv_cpu *c, unsigned vector, uint32_t error)
 	}
 }
 
+/* The gate is open to ring 3, so that a system call by it costs no more; the
+ * guest's own table may say otherwise. */
+static void int_80(struct pv_cpu *c)
+{
+	const struct pv_trap_entry *t = &c->trap[0x80];
+
+	if (t->address && t->dpl >= (c->kernel ? 1 : 3)) {
+		pv_bounce_soft(c, 0x80);
+		return;
+	}
+	c->frame->rip -= 2;
+	pv_bounce_exception(c, VECTOR_GP, 0x80 * 8 + ERROR_IDT);
+}
+
+static void interrupt(struct pv_cpu *c)
+{
+	c->stats.interrupts++;
+	trap_take(c->frame);
+	pv_host_events(c);
+	monitor_poll(c->vcpu->vm);
+	if (c->vcpu->vm->end != VM_RUNNING)
+		c->leave = true;
+}
+
 void pv_trap(struct trap_frame *f)
 {
 	struct pv_cpu *c = pv_current;
 
-	if (f->vector == VECTOR_PF) {
+	if (f->vector == VECTOR_PF)
 		page_fault(c, (uint32_t)f->error_code);
-	} else if (f->vector < 32) {
+	else if (f->vector < 32)
 		exception(c, (unsigned)f->vector, (uint32_t)f->error_code);
-	} else if (f->vector == 0x80) {
-		if (c->trap[0x80].address && c->trap[0x80].dpl == 3)
-			pv_bounce_soft(c, 0x80);
-		else
-			pv_bounce_exception(c, VECTOR_GP, 0x80 * 8 + ERROR_IDT);
-	} else {
-		c->stats.interrupts++;
-		trap_take(f);
-		pv_host_events(c);
-		monitor_poll(c->vcpu->vm);
-	}
+	else if (f->vector == 0x80)
+		int_80(c);
+	else
+		interrupt(c);
 }
