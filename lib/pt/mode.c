@@ -250,8 +250,9 @@ void vmmu_mode_set_root(struct vmmu_mode *mode, uint64_t cr3,
 			const uint64_t pdpte[4])
 {
 	mode->regs.cr3 = cr3;
-	for (unsigned i = 0; i < 4; i++)
-		mode->regs.pdpte[i] = pdpte[i];
+	if (pdpte != mode->regs.pdpte)
+		for (unsigned i = 0; i < 4; i++)
+			mode->regs.pdpte[i] = pdpte[i];
 	if (mode->format)
 		set_root(mode);
 }

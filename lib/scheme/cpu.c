@@ -207,7 +207,7 @@ void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3)
 void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		    struct vmmu_answer *answer)
 {
-	*answer = (struct vmmu_answer){ .verdict = VMMU_RESUME };
+	answer->verdict = VMMU_RESUME;
 	if (cpu->vm->poisoned) {
 		answer->verdict = VMMU_KILL;
 		answer->reason = cpu->vm->poisoned;

@@ -83,7 +83,8 @@ static inline void shadow_put_small(struct shadow_vm *s, struct shadow_page *p,
 				    unsigned index,
 				    const struct shadow_small *l, uint64_t leaf)
 {
-	p->snap[index] = l->entry;
+	if (!shadow_is_direct(p))
+		p->snap[index] = l->entry;
 	shadow_chain_leaf(s, p, index, l->frame, 1);
 	shadow_store(p, index, leaf);
 	s->vm->stats.mapped[1]++;

@@ -116,15 +116,9 @@ uint64_t shadow_frame(const struct vmmu_vm *vm, uint64_t gfn)
 	return vmmu_slot_hva(slot, gfn_gpa(mk_gfn(gfn))).v >> VMMU_PAGE_SHIFT;
 }
 
-static unsigned hash(uint64_t value)
-{
-	return (unsigned)(value * UINT64_C(0x9e3779b97f4a7c15) >> 56) %
-	       SHADOW_HASH;
-}
-
 static unsigned hash_of(const struct shadow_key *k)
 {
-	return hash(k->frame != SHADOW_NO_FRAME ? k->frame : ~k->gfn);
+	return shadow_hash(k->frame != SHADOW_NO_FRAME ? k->frame : ~k->gfn);
 }
 
 static void hash_in(struct shadow_vm *s, struct shadow_page *p)
@@ -161,9 +155,9 @@ static uint32_t same_frame(const struct shadow_vm *s, uint32_t id,
 	return id;
 }
 
-uint32_t shadow_first(const struct shadow_vm *s, uint64_t frame)
+uint32_t shadow_first_of(const struct shadow_vm *s, uint32_t id, uint64_t frame)
 {
-	return same_frame(s, s->hash[hash(frame)], frame);
+	return same_frame(s, id, frame);
 }
 
 uint32_t shadow_next(const struct shadow_vm *s, uint32_t id)

@@ -228,7 +228,20 @@ void shadow_give_blanks(struct shadow_vm *s);
 void shadow_page_move(struct shadow_vm *s, struct shadow_page *p,
 		      uint64_t frame);
 /* First, or next, page that shadows a table in this frame; id 0: none. */
-uint32_t shadow_first(const struct shadow_vm *s, uint64_t frame);
+uint32_t shadow_first_of(const struct shadow_vm *s, uint32_t id,
+			 uint64_t frame);
+static inline unsigned shadow_hash(uint64_t value)
+{
+	return (unsigned)(value * UINT64_C(0x9e3779b97f4a7c15) >> 56) %
+	       SHADOW_HASH;
+}
+
+static inline uint32_t shadow_first(const struct shadow_vm *s, uint64_t frame)
+{
+	uint32_t id = s->hash[shadow_hash(frame)];
+
+	return id ? shadow_first_of(s, id, frame) : 0;
+}
 uint32_t shadow_next(const struct shadow_vm *s, uint32_t id);
 /* One of them is in sync, so no guest may write there unseen. */
 bool shadow_protects(const struct shadow_vm *s, uint64_t frame);

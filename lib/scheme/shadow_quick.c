@@ -13,7 +13,9 @@
  * The way is remembered by 2 MiB of addresses under a root, and forgotten
  * whenever an entry to a table goes or a table above level 1 may be written
  * unseen. What is not plain takes the long way: keys, WP = 0, other modes than
- * long mode, and a write to an upper table, which may end that table's pages.
+ * long mode, slots that log, and the write that ends an upper table's pages.
+ *
+ * Parts of a large guest page are alike: their page's key says it all.
  */
 #include <stddef.h>
 
@@ -44,7 +46,7 @@ static struct shadow_page *descend(const struct shadow_vm *s,
 			return NULL;
 		p = shadow_child(s, p, index);
 	}
-	return shadow_is_direct(p) ? NULL : p;
+	return p;
 }
 
 /* The guest's table, if the host has it at once. */
@@ -56,6 +58,10 @@ static bool find_guest(struct vmmu_cpu *cpu, struct shadow_page *p)
 
 	if (p->guest && p->generation == before)
 		return true;
+	if (shadow_is_direct(p)) {
+		p->generation = before;
+		return true;
+	}
 	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
 		    VMMU_GMEM_OK ||
 	    *generation != before)
@@ -100,12 +106,28 @@ struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	return quick_page(cpu, s, gva);
 }
 
-/* The page with the leaf for this address; NULL: none. */
-static __attribute__((noinline)) struct shadow_page *find_leaf(
-	struct shadow_vm *s, struct shadow_page *p, uint64_t gva)
+static inline unsigned index_at(uint64_t gva, unsigned level)
+{
+	return gva >> (3 + 9 * level) & (SHADOW_ENTRIES - 1);
+}
+
+static inline bool translate_in(const struct shadow_page *p, uint64_t gva,
+				hpa_t *hpa)
+{
+	unsigned level = p->key.level;
+	uint64_t entry = shadow_load(p, index_at(gva, level));
+	uint64_t in = (UINT64_C(1) << (3 + 9 * level)) - 1;
+
+	*hpa = mk_hpa((entry & SHADOW_ADDR & ~in) | (gva & in));
+	return entry & SHADOW_P && shadow_is_leaf(p, entry);
+}
+
+static __attribute__((noinline)) bool translate_down(struct shadow_vm *s,
+						     struct shadow_page *p,
+						     uint64_t gva, hpa_t *hpa)
 {
 	/* A root of four entries is indexed otherwise. */
-	bool remembered = !shadow_is_pae_root(p);
+	bool plain = !shadow_is_pae_root(p);
 	uint64_t top = shadow_load(p, shadow_index(p, gva));
 
 	for (;;) {
@@ -113,22 +135,17 @@ static __attribute__((noinline)) struct shadow_page *find_leaf(
 		uint64_t entry = shadow_load(p, index);
 
 		if (!(entry & SHADOW_P))
-			return NULL;
+			return false;
 		if (shadow_is_leaf(p, entry))
 			break;
 		p = shadow_child(s, p, index);
 	}
-	if (p->key.level < 3 && remembered) {
+	if (p->key.level < 3 && plain) {
 		s->code.region = gva >> 21;
 		s->code.top = top;
 		s->code.page = p;
 	}
-	return p;
-}
-
-static inline unsigned index_at(uint64_t gva, unsigned level)
-{
-	return gva >> (3 + 9 * level) & (SHADOW_ENTRIES - 1);
+	return translate_in(p, gva, hpa);
 }
 
 /* What the processor executes is most often where it was, under whichever
@@ -137,21 +154,11 @@ bool shadow_translate(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa)
 {
 	struct shadow_vm *s = shadow_here(cpu);
 	struct shadow_page *p = cpu->state;
-	uint64_t entry, in;
 
 	if (s->code.page && s->code.region == gva.v >> 21 &&
-	    s->code.top == shadow_load(p, index_at(gva.v, p->key.level)))
-		p = s->code.page;
-	else
-		p = find_leaf(s, p, gva.v);
-	if (!p)
-		return false;
-	entry = shadow_load(p, index_at(gva.v, p->key.level));
-	if (!(entry & SHADOW_P) || !shadow_is_leaf(p, entry))
-		return false;
-	in = (UINT64_C(1) << (3 + 9 * p->key.level)) - 1;
-	*hpa = mk_hpa((entry & SHADOW_ADDR & ~in) | (gva.v & in));
-	return true;
+	    s->code.top == p->table[index_at(gva.v, p->key.level)])
+		return translate_in(s->code.page, gva.v, hpa);
+	return translate_down(s, p, gva.v, hpa);
 }
 
 /* 2. The fault. */
@@ -178,29 +185,25 @@ static bool settle(struct vmmu_cpu *cpu, const struct shadow_page *p, gva_t gva,
 	       gpte_swap(page + (gva.v >> 9 & 0xff8), 8, entry, entry | bits);
 }
 
-/* A write to where tables lie, or memory that the host must be asked for.
- * False: not plain. */
-static __attribute__((noinline)) bool fill_asking(struct vmmu_cpu *cpu,
-						  struct shadow_vm *s,
-						  const struct vmmu_fault *f,
-						  struct shadow_page *p,
-						  const struct vmmu_slot *slot,
-						  const struct shadow_small *l)
+/* Memory that the host must be asked for. False: not plain. */
+static __attribute__((noinline)) bool fill_asking(
+	struct vmmu_cpu *cpu, struct shadow_vm *s, const struct vmmu_fault *f,
+	struct shadow_page *p, const struct vmmu_slot *slot, uint64_t gpa,
+	const struct shadow_small *l)
 {
 	struct vmmu_vm *vm = cpu->vm;
 	uint64_t generation = vm->slots.generation;
-	uint64_t gpa = l->entry & cpu->mode.level[1].leaf_addr;
+	uint64_t frame = vmmu_slot_hva(slot, mk_gpa(gpa)).v >> VMMU_PAGE_SHIFT;
 	bool writes = f->access & VMMU_W;
 	struct combined c = { .perms = l->perms };
 
+	if (slot->flags & VMMU_SLOT_LOG_DIRTY ||
+	    (writes && shadow_first(s, frame)))
+		return false;
 	c.walk.gpa = mk_gpa(gpa);
 	c.walk.entry = l->entry;
 	c.found.gpa = gpa;
 	c.found.slot = slot;
-	if (slot->flags & VMMU_SLOT_LOG_DIRTY ||
-	    (writes && shadow_has_upper(s, vmmu_slot_hva(slot, mk_gpa(gpa)).v >>
-						   VMMU_PAGE_SHIFT)))
-		return false;
 	if (finding_look_up(vm, &c.found, writes) != VMMU_RESOLVE_OK ||
 	    vm->slots.generation != generation || (writes && !c.found.writable))
 		return false;
@@ -212,45 +215,92 @@ static __attribute__((noinline)) bool fill_asking(struct vmmu_cpu *cpu,
 	return true;
 }
 
-/* The guest's entry lets the access have the page. False: not plain. */
-static __attribute__((noinline)) bool fill(
-	struct vmmu_cpu *cpu, struct shadow_vm *s, const struct vmmu_fault *f,
-	struct shadow_page *p, uint64_t entry, struct vmmu_answer *a)
+enum write { WRITE_GRANTED, WRITE_EMULATED, WRITE_NOT_PLAIN };
+
+/* Tables lie there. That of an upper one may end pages of the cache: any. */
+static __attribute__((noinline)) enum write write_table(struct vmmu_cpu *cpu,
+							struct shadow_vm *s,
+							uint64_t frame,
+							struct vmmu_answer *a,
+							uint64_t gpa)
 {
-	const struct vmmu_mode *m = &cpu->mode;
-	const struct vmmu_mode_level *row = &m->level[1];
+	bool upper = shadow_has_upper(s, frame);
+
+	if (!shadow_write(cpu, s, frame)) {
+		cpu->vm->stats.pf_emulate++;
+		a->verdict = VMMU_EMULATE;
+		a->gpa = mk_gpa(gpa);
+		return WRITE_EMULATED;
+	}
+	return upper || shadow_protects(s, frame) ? WRITE_NOT_PLAIN
+						  : WRITE_GRANTED;
+}
+
+/* The guest's entry lets the access have the page. False: not plain. */
+static __attribute__((noinline)) bool fill(struct vmmu_cpu *cpu,
+					   struct shadow_vm *s,
+					   const struct vmmu_fault *f,
+					   struct shadow_page *p, uint64_t gpa,
+					   struct shadow_small *l,
+					   struct vmmu_answer *a)
+{
 	struct vmmu_stats *stats = &cpu->vm->stats;
+	uint64_t at = gpa | (f->gva.v & VMMU_PAGE_MASK), leaf, old;
 	bool writes = f->access & VMMU_W;
-	uint64_t settled = writes ? SHADOW_A | SHADOW_D : SHADOW_A;
-	uint64_t gpa = entry & row->leaf_addr, old, leaf;
-	const struct vmmu_slot *slot;
-	struct shadow_small l = { .entry = entry | settled };
+	const struct vmmu_slot *slot =
+		vmmu_slots_find(&cpu->vm->slots, gpa_gfn(mk_gpa(gpa)));
 	unsigned index = f->gva.v >> VMMU_PAGE_SHIFT & (SHADOW_ENTRIES - 1);
 
-	if (l.entry != entry && !settle(cpu, p, f->gva, entry, settled))
-		return false;
-	slot = vmmu_slots_find(&cpu->vm->slots, gpa_gfn(mk_gpa(gpa)));
 	if (!slot || (writes && slot->flags & VMMU_SLOT_READ_ONLY)) {
 		stats->pf_mmio++;
 		a->verdict = VMMU_MMIO;
-		a->gpa = mk_gpa(gpa | (f->gva.v & VMMU_PAGE_MASK));
+		a->gpa = mk_gpa(at);
 		return true;
 	}
 	p->writes = 0;
-	l.perms = p->key.access & gpte_perms((entry ^ m->flip) & row->rights);
-	if (!shadow_small_find(s, slot, gpa, &l) || (l.tables && writes))
-		return fill_asking(cpu, s, f, p, slot, &l);
-	leaf = shadow_small_leaf(s, &l);
+	if (!shadow_small_find(s, slot, gpa, l))
+		return fill_asking(cpu, s, f, p, slot, gpa, l);
+	if (l->tables && writes) {
+		enum write w = write_table(cpu, s, l->frame, a, at);
+
+		if (w != WRITE_GRANTED)
+			return w == WRITE_EMULATED;
+	}
+	leaf = shadow_small_leaf(s, l);
 	old = shadow_load(p, index);
 	if (old & SHADOW_P) {
-		if (old == leaf && p->snap[index] == l.entry)
+		if (old == leaf &&
+		    (shadow_is_direct(p) || p->snap[index] == l->entry))
 			return false; /* spurious */
 		shadow_drop(s, p, index);
 	}
-	shadow_put_small(s, p, index, &l, leaf);
+	shadow_put_small(s, p, index, l, leaf);
 	stats->pf_fixed++;
-	shadow_around(cpu, s, p, index, slot);
+	if (!shadow_is_direct(p))
+		shadow_around(cpu, s, p, index, slot);
 	return true;
+}
+
+/* A part of a large guest page, whose entry is in an upper table, hence in
+ * sync: all about it is in the key. */
+static bool fault_direct(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			 const struct vmmu_fault *f, struct shadow_page *p,
+			 struct vmmu_answer *a)
+{
+	struct shadow_small l = { .entry = SHADOW_P | SHADOW_A,
+				  .perms = p->key.access };
+	unsigned index = f->gva.v >> VMMU_PAGE_SHIFT & (SHADOW_ENTRIES - 1);
+
+	if (p->key.part & 1)
+		l.entry |= SHADOW_D;
+	else if (f->access & VMMU_W)
+		return false;
+	if (mode_forbids(&cpu->mode, f->access, l.perms)) {
+		inject(cpu, f, VMMU_PF_P, a);
+		return true;
+	}
+	return fill(cpu, s, f, p, (p->key.gfn + index) << VMMU_PAGE_SHIFT, &l,
+		    a);
 }
 
 bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
@@ -259,11 +309,13 @@ bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	const struct vmmu_mode *m = &cpu->mode;
 	const struct vmmu_mode_level *row = &m->level[1];
 	struct shadow_page *p = quick_page(cpu, s, f->gva.v);
+	struct shadow_small l;
 	uint64_t entry;
-	unsigned perms;
 
 	if (!p || m->pku || m->pks || !(m->regs.cr0 & VMMU_CR0_WP))
 		return false;
+	if (shadow_is_direct(p))
+		return fault_direct(cpu, s, f, p, a);
 	entry = gpte_read_8(p->guest + (f->gva.v >> 9 & 0xff8));
 	if (!(entry & SHADOW_P)) {
 		inject(cpu, f, 0, a);
@@ -272,10 +324,13 @@ bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	}
 	if (entry & row->reserved_leaf)
 		return false;
-	perms = p->key.access & gpte_perms((entry ^ m->flip) & row->rights);
-	if (mode_forbids(m, f->access, perms)) {
+	l.perms = p->key.access & gpte_perms((entry ^ m->flip) & row->rights);
+	if (mode_forbids(m, f->access, l.perms)) {
 		inject(cpu, f, VMMU_PF_P, a);
 		return true;
 	}
-	return fill(cpu, s, f, p, entry, a);
+	l.entry = entry | (f->access & VMMU_W ? SHADOW_A | SHADOW_D : SHADOW_A);
+	if (l.entry != entry && !settle(cpu, p, f->gva, entry, l.entry))
+		return false;
+	return fill(cpu, s, f, p, entry & row->leaf_addr, &l, a);
 }

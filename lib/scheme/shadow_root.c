@@ -81,6 +81,18 @@ static uint8_t *hints(struct shadow_vm *s, uint64_t gfn)
 	return &s->hint[mixed >> 57 & (SHADOW_HINTS - 4)];
 }
 
+/* Into a place that says nothing true of this group, if there is one. */
+static void note(struct shadow_vm *s, uint64_t gfn, uint8_t root)
+{
+	uint8_t *group = hints(s, gfn);
+	unsigned at = 0;
+
+	while (at < 3 && s->root[group[at]] &&
+	       hints(s, s->root_gfn[group[at]]) == group)
+		at++;
+	group[at] = root;
+}
+
 static struct shadow_page *look_up(struct shadow_vm *s,
 				   const struct shadow_key *k,
 				   const uint64_t *pdpte)
@@ -94,7 +106,7 @@ static struct shadow_page *look_up(struct shadow_vm *s,
 		if (!is_root_for(p, k, pdpte))
 			continue;
 		s->root_clock[i] = ++s->clock;
-		hints(s, k->gfn)[s->clock & 3] = (uint8_t)i;
+		note(s, k->gfn, (uint8_t)i);
 		return p;
 	}
 	return NULL;
