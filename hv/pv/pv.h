@@ -265,7 +265,7 @@ typedef long pv_call(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
 extern pv_call *const pv_call_table[PV_CALLS];
 pv_call pv_mmu_update, pv_update_va_mapping, pv_mmuext_op, pv_memory_op;
 pv_call pv_set_gdt, pv_update_descriptor, pv_vcpu_op, pv_set_timer_op;
-pv_call pv_sched_op;
+pv_call pv_sched_op, pv_set_debugreg, pv_get_debugreg;
 /* Not in the table: entry.S knows it. */
 long pv_iret(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
 	     struct pv_cpu *c);
