@@ -38,6 +38,12 @@ static __attribute__((noinline, cold)) void lost(struct pv_cpu *c, uint64_t at)
 	c->leave = true;
 }
 
+/* What quick.S could not write. */
+void pv_stack_lost(struct pv_cpu *c)
+{
+	lost(c, c->quick_sp);
+}
+
 /* The stack below which the frame goes, and the mode is the kernel's. */
 static inline uint64_t kernel_stack(struct pv_cpu *c)
 {

@@ -41,6 +41,7 @@ static long set_trap_table(uint64_t table, uint64_t a2, uint64_t a3,
 	(void)a2, (void)a3, (void)a4, (void)a5;
 	if (!table) {
 		memset(c->trap, 0, sizeof(c->trap));
+		pv_quick(c);
 		return 0;
 	}
 	for (unsigned i = 0; i <= 256; i++, table += sizeof(t)) {
@@ -55,6 +56,7 @@ static long set_trap_table(uint64_t table, uint64_t a2, uint64_t a3,
 			.dpl = t.flags & 3,
 			.masks = t.flags & 4,
 		};
+		pv_quick(c);
 	}
 	return -XEN_EINVAL;
 }
@@ -77,6 +79,7 @@ static long set_callback(struct pv_cpu *c, uint64_t arg)
 		.address = r.address,
 		.masks = r.flags & CALLBACKF_mask_events,
 	};
+	pv_quick(c);
 	return 0;
 }
 
@@ -96,6 +99,7 @@ static long callback_op(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 	    u.type == CALLBACKTYPE_failsafe)
 		return -XEN_EINVAL;
 	c->callback[u.type].address = 0;
+	pv_quick(c);
 	return 0;
 }
 
@@ -109,6 +113,7 @@ static long set_callbacks(uint64_t event, uint64_t failsafe, uint64_t syscall,
 	c->callback[CALLBACKTYPE_event].address = event;
 	c->callback[CALLBACKTYPE_failsafe].address = failsafe;
 	c->callback[CALLBACKTYPE_syscall].address = syscall;
+	pv_quick(c);
 	return 0;
 }
 
@@ -118,6 +123,7 @@ static long stack_switch(uint64_t ss, uint64_t sp, uint64_t a3, uint64_t a4,
 	/* In 64-bit mode the stack segment is flat whatever it is called. */
 	(void)ss, (void)a3, (void)a4, (void)a5;
 	c->kernel_sp = sp;
+	pv_quick(c);
 	return 0;
 }
 
@@ -126,13 +132,11 @@ static long stack_switch(uint64_t ss, uint64_t sp, uint64_t a3, uint64_t a4,
  * iret_context; cs says which mode it returns to. rcx and r11 come from there
  * too, unless the guest returns from a system call, which destroys them.
  */
-long pv_iret(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
-	     struct pv_cpu *c)
+long pv_iret(struct pv_cpu *c)
 {
 	struct trap_frame *f = c->frame;
 	struct iret_context i;
 
-	(void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
 	if (!pv_get(&i, f->rsp, sizeof(i))) {
 		vm_stop(c->vcpu->vm, VM_KILLED,
 			"the guest returns by a frame at 0x%llx that cannot "
@@ -153,9 +157,7 @@ long pv_iret(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
 	}
 	f->rip = i.rip;
 	f->cs = (i.cs & 0xffff) | 3;
-	f->rflags =
-		(i.rflags & (0x57fd5 | UINT64_C(1) << 21) & ~PV_RFLAGS_IOPL) |
-		PV_RFLAGS_IF | 2;
+	f->rflags = (i.rflags & PV_RFLAGS_USER) | PV_RFLAGS_IF | 2;
 	f->rsp = i.rsp;
 	f->ss = (i.ss & 0xffff) | 3;
 	if (i.flags & VGCF_in_syscall) {

@@ -199,7 +199,16 @@ static long new_root(struct pv_cpu *c, uint64_t mfn)
 	result = do_long(c, ROOT, mfn, 4);
 	if (result || read_cr3() != c->vcpu->mmu.root.v)
 		write_cr3(c->vcpu->mmu.root.v);
+	pv_quick(c);
 	vmmu_direct_flushed(&c->vcpu->vm->mmu);
+	return result;
+}
+
+static long new_user_root(struct pv_cpu *c, uint64_t mfn)
+{
+	long result = do_long(c, USER_ROOT, mfn, 4);
+
+	pv_quick(c);
 	return result;
 }
 
@@ -248,7 +257,7 @@ static long mmuext_one(struct pv_cpu *c, const struct mmuext_op *op)
 	case MMUEXT_NEW_BASEPTR:
 		return new_root(c, op->arg1.mfn);
 	case MMUEXT_NEW_USER_BASEPTR:
-		return do_long(c, USER_ROOT, op->arg1.mfn, 4);
+		return new_user_root(c, op->arg1.mfn);
 	case MMUEXT_PIN_L1_TABLE:
 	case MMUEXT_PIN_L2_TABLE:
 	case MMUEXT_PIN_L3_TABLE:

@@ -20,6 +20,10 @@
  */
 #include "pv/offsets.h"
 
+/* Where quick.S goes on when something is not as it is nearly always. */
+	.globl	from_guest_saved, from_guest_lost, iret_fault
+	.globl	call_iret, user_syscall, user_syscall_saved, user_syscall_lost
+
 	.text
 /* Of the frame: error code and vector, below what the processor pushes. */
 	.macro	SAVE_REGISTERS
@@ -27,6 +31,10 @@
 	pushq	%rcx
 	pushq	%rdx
 	pushq	%rbx
+	SAVE_MORE
+	.endm
+
+	.macro	SAVE_MORE
 	pushq	%rbp
 	pushq	%rsi
 	pushq	%rdi
@@ -81,10 +89,20 @@ pv_stubs:
 
 	.type	from_guest, @function
 from_guest:
-	SAVE_REGISTERS
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rbx
+from_guest_saved:
+	SAVE_MORE
 	cld
 	movq	%rsp, %rdi
 	call	pv_trap
+	jmp	pv_exit
+from_guest_lost:
+	SAVE_MORE
+	movq	%rbx, %rdi
+	call	pv_stack_lost
 	jmp	pv_exit
 	.size	from_guest, . - from_guest
 
@@ -118,13 +136,25 @@ pv_debug_stub:
  * frame is filled in when somebody needs it. What returns from here has rcx
  * and r11 as SYSCALL left them, but for the hypercall iret.
  */
-	.macro	RESTORE_CHANGED
-	movq	PV_FRAME_RDI(%rsp), %rdi
-	movq	PV_FRAME_RSI(%rsp), %rsi
-	movq	PV_FRAME_RDX(%rsp), %rdx
-	movq	PV_FRAME_R8(%rsp), %r8
-	movq	PV_FRAME_R9(%rsp), %r9
-	movq	PV_FRAME_R10(%rsp), %r10
+	.macro	SAVE_CHANGED
+	movq	%rdi, PV_FRAME_RDI(%rsp)
+	movq	%rsi, PV_FRAME_RSI(%rsp)
+	movq	%rdx, PV_FRAME_RDX(%rsp)
+	movq	%r8, PV_FRAME_R8(%rsp)
+	movq	%r9, PV_FRAME_R9(%rsp)
+	movq	%r10, PV_FRAME_R10(%rsp)
+	.endm
+
+/* What SYSCALL and the way in left elsewhere. rcx is lost. */
+	.macro	SAVE_SYSCALL
+	movq	PV_FRAME_RIP(%rsp), %rcx
+	movq	%rcx, PV_FRAME_RCX(%rsp)
+	movq	PV_FRAME_RFLAGS(%rsp), %rcx
+	movq	%rcx, PV_FRAME_R11(%rsp)
+	movq	pv_guest_rsp(%rip), %rcx
+	movq	%rcx, PV_FRAME_RSP(%rsp)
+	movq	$PV_GUEST_CS, PV_FRAME_CS(%rsp)
+	movq	$PV_GUEST_SS, PV_FRAME_SS(%rsp)
 	.endm
 
 	.globl	pv_syscall
@@ -134,59 +164,48 @@ pv_syscall:
 	movq	pv_frame(%rip), %rsp
 	movq	%rcx, PV_FRAME_RIP(%rsp)
 	movq	%r11, PV_FRAME_RFLAGS(%rsp)
-	movq	%rdi, PV_FRAME_RDI(%rsp)
-	movq	%rsi, PV_FRAME_RSI(%rsp)
-	movq	%rdx, PV_FRAME_RDX(%rsp)
-	movq	%r8, PV_FRAME_R8(%rsp)
-	movq	%r9, PV_FRAME_R9(%rsp)
-	movq	%r10, PV_FRAME_R10(%rsp)
-	movq	pv_guest_rsp(%rip), %rcx
-	movq	%rcx, PV_FRAME_RSP(%rsp)
-	movq	pv_current(%rip), %r9
-	cmpb	$0, PV_CPU_KERNEL(%r9)
-	je	user_syscall
+	movq	pv_current(%rip), %rcx
+	cmpb	$0, PV_CPU_KERNEL(%rcx)
+	je	quick_syscall
 	cmpq	$PV_CALLS, %rax
 	jae	no_such_call
-	incq	PV_CPU_CALLS(%r9, %rax, 8)
+	incq	PV_CPU_CALLS(%rcx, %rax, 8)
 	cmpl	$PV_CALL_IRET, %eax
-	je	call_iret
+	je	quick_iret
+	SAVE_CHANGED
+	movq	%rcx, %r9
 	movq	%r10, %rcx
 	leaq	pv_call_table(%rip), %r11
 	call	*(%r11, %rax, 8)
-call_done:
 	movq	pv_current(%rip), %r9
 	cmpb	$0, PV_CPU_LEAVE(%r9)
 	jne	call_slow
 	movq	PV_CPU_INFO(%r9), %rcx
 	cmpb	$0, (%rcx)		/* an upcall is pending */
 	jne	call_slow
-return_by_sysret:
 	movq	PV_FRAME_RIP(%rsp), %rcx
 	movq	PV_FRAME_RFLAGS(%rsp), %r11
-	movq	%rcx, %rdx
-	sarq	$47, %rdx		/* 0 and -1 are canonical */
-	incq	%rdx
-	cmpq	$1, %rdx
-	ja	call_slow
+	testq	%rcx, %rcx		/* SYSCALL left it: in the upper half */
+	jns	call_slow		/* it is canonical, or wrapped to 0 */
 	testl	$PV_RFLAGS_NO_SYSRET, %r11d
 	jnz	call_slow
-	RESTORE_CHANGED
-	movq	PV_FRAME_RSP(%rsp), %rsp
+	movq	PV_FRAME_RDI(%rsp), %rdi
+	movq	PV_FRAME_RSI(%rsp), %rsi
+	movq	PV_FRAME_RDX(%rsp), %rdx
+	movq	PV_FRAME_R8(%rsp), %r8
+	movq	PV_FRAME_R9(%rsp), %r9
+	movq	PV_FRAME_R10(%rsp), %r10
+	movq	pv_guest_rsp(%rip), %rsp
 	sysretq
 
 no_such_call:
+	SAVE_CHANGED
 	movq	$-38, %rax		/* -ENOSYS */
-	jmp	call_done
 
 /* Somebody will look at the whole frame, or load it. */
 call_slow:
 	movq	%rax, PV_FRAME_RAX(%rsp)
-	movq	PV_FRAME_RIP(%rsp), %rcx
-	movq	%rcx, PV_FRAME_RCX(%rsp)
-	movq	PV_FRAME_RFLAGS(%rsp), %rcx
-	movq	%rcx, PV_FRAME_R11(%rsp)
-	movq	$PV_GUEST_CS, PV_FRAME_CS(%rsp)
-	movq	$PV_GUEST_SS, PV_FRAME_SS(%rsp)
+	SAVE_SYSCALL
 save_the_rest:
 	movq	%rbx, PV_FRAME_RBX(%rsp)
 	movq	%rbp, PV_FRAME_RBP(%rsp)
@@ -198,42 +217,28 @@ save_the_rest:
 
 /* C fills in what IRET loads, and rcx and r11; what it answers is rax. */
 call_iret:
+	SAVE_CHANGED
+	movq	pv_guest_rsp(%rip), %rax
+	movq	%rax, PV_FRAME_RSP(%rsp)
+	movq	%rcx, %rdi
 	call	pv_iret
 	movq	%rax, PV_FRAME_RAX(%rsp)
-	movq	pv_current(%rip), %r9
-	cmpb	$0, PV_CPU_LEAVE(%r9)
-	jne	save_the_rest
-	movq	PV_CPU_INFO(%r9), %rcx
-	cmpb	$0, (%rcx)
-	jne	save_the_rest
-	movq	PV_FRAME_R11(%rsp), %r11
-	movq	PV_FRAME_RCX(%rsp), %rcx
-	cmpq	%rcx, PV_FRAME_RIP(%rsp)
-	je	save_the_rest		/* by SYSRET, if all else is right */
-	RESTORE_CHANGED
-	addq	$PV_FRAME_RIP, %rsp
-	jmp	iret_to_guest
+	jmp	save_the_rest
 
 /* To the guest's kernel, whose entry takes rcx and r11 from its stack. */
 user_syscall:
 	movq	%rax, PV_FRAME_RAX(%rsp)
-	movq	PV_FRAME_RIP(%rsp), %rcx
-	movq	%rcx, PV_FRAME_RCX(%rsp)
-	movq	%r11, PV_FRAME_R11(%rsp)
-	movq	$PV_GUEST_CS, PV_FRAME_CS(%rsp)
-	movq	$PV_GUEST_SS, PV_FRAME_SS(%rsp)
-	movq	%r9, %rdi
+user_syscall_saved:
+	SAVE_CHANGED
+	movq	%rcx, %rdi
+	SAVE_SYSCALL
 	call	pv_user_syscall
-	movq	PV_FRAME_RAX(%rsp), %rax
-	movq	pv_current(%rip), %r9
-	cmpb	$0, PV_CPU_LEAVE(%r9)
-	jne	save_the_rest
-	movq	PV_CPU_INFO(%r9), %rcx
-	movzwl	(%rcx), %ecx		/* upcall: pending, mask */
-	testb	%cl, %cl
-	jz	return_by_sysret
-	testb	%ch, %ch
-	jnz	return_by_sysret
+	jmp	save_the_rest
+user_syscall_lost:
+	SAVE_CHANGED
+	movq	%rcx, %rdi
+	SAVE_SYSCALL
+	call	pv_stack_lost
 	jmp	save_the_rest
 	.size	pv_syscall, . - pv_syscall
 
@@ -379,7 +384,7 @@ pv_copy:
 
 	.bss
 	.balign 8
-	.globl	pv_stack_top, pv_frame, pv_current
+	.globl	pv_stack_top, pv_frame, pv_current, pv_guest_rsp
 pv_stack_top:
 	.skip	8
 pv_frame:				/* the frame at its top */

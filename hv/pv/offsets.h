@@ -8,6 +8,22 @@
 #define PV_CPU_LEAVE  9
 #define PV_CPU_CALLS  16
 
+/* What quick.S has for itself there. */
+#define PV_CPU_CR3_KERNEL    528
+#define PV_CPU_CR3_USER	     536
+#define PV_CPU_QUICK_SP	     544
+#define PV_CPU_QUICK_SYSCALL 552
+#define PV_CPU_QUICK_FAULT   560
+#define PV_CPU_GS_KERNEL     568
+#define PV_CPU_GS_USER	     576
+#define PV_CPU_SYSCALLS	     584
+#define PV_CPU_FAULTS	     704
+
+#define PV_INFO_CR2 16 /* struct vcpu_info, arch.cr2 */
+
+/* HV_END, for which the assembler has no type. */
+#define PV_HYPERVISOR_END 0xffff880000000000
+
 #define PV_CALLS 64 /* hypercall numbers, with those that nobody has */
 
 /* struct trap_frame. */
@@ -44,5 +60,12 @@
 
 /* TF, RF: what SYSRET would not do as IRET does. */
 #define PV_RFLAGS_NO_SYSRET 0x10100
+
+/* IF, in what the guest's kernel returns to: events are let in. */
+#define PV_RFLAGS_EVENTS 0x200
+/* What a user may have in rflags: neither IOPL nor VM. */
+#define PV_RFLAGS_USER 0x254fd5
+/* What a handler is entered with: no AC, VM, RF, NT, TF, IOPL. */
+#define PV_RFLAGS_KEPT 0x200ed7
 
 #endif

@@ -19,6 +19,22 @@ static_assert(offsetof(struct pv_cpu, info) == PV_CPU_INFO, "entry.S");
 static_assert(offsetof(struct pv_cpu, kernel) == PV_CPU_KERNEL, "entry.S");
 static_assert(offsetof(struct pv_cpu, leave) == PV_CPU_LEAVE, "entry.S");
 static_assert(offsetof(struct pv_cpu, calls) == PV_CPU_CALLS, "entry.S");
+#define QUICK(name, offset)                                                    \
+	static_assert(offsetof(struct pv_cpu, name) == (offset), "quick.S")
+QUICK(cr3_kernel, PV_CPU_CR3_KERNEL);
+QUICK(cr3_user, PV_CPU_CR3_USER);
+QUICK(quick_sp, PV_CPU_QUICK_SP);
+QUICK(quick_syscall, PV_CPU_QUICK_SYSCALL);
+QUICK(quick_fault, PV_CPU_QUICK_FAULT);
+QUICK(gs_kernel, PV_CPU_GS_KERNEL);
+QUICK(gs_user, PV_CPU_GS_USER);
+QUICK(stats.syscalls, PV_CPU_SYSCALLS);
+QUICK(stats.bounced[TRAP_PF], PV_CPU_FAULTS);
+static_assert(offsetof(struct vcpu_info, arch.cr2) == PV_INFO_CR2, "quick.S");
+static_assert(HV_END == PV_HYPERVISOR_END, "quick.S");
+static_assert(PV_RFLAGS_EVENTS == PV_RFLAGS_IF &&
+		      !(PV_RFLAGS_USER & (PV_RFLAGS_IOPL | PV_RFLAGS_VM)),
+	      "quick.S");
 #define FRAME(name, offset)                                                    \
 	static_assert(offsetof(struct trap_frame, name) == (offset), "entry.S")
 FRAME(r15, PV_FRAME_R15);

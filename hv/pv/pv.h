@@ -3,7 +3,8 @@
  * ring 0 at its place in every address space of the guest, and no hardware
  * virtualization. The ABI is Xen's for x86-64 paravirtual guests.
  *
- *   entry.S     in and out           switch.c    GDT, IDT, MSRs of our own
+ *   entry.S     in and out           quick.S     the same, in short
+ *                                    switch.c    GDT, IDT, MSRs of our own
  *   trap.c      exceptions           bounce.c    frames on the guest's stack
  *   call*.c     hypercalls           emulate.c   privileged instructions
  *   domain.c    memory, start        ptwr.c      writes to leaf tables
@@ -62,26 +63,33 @@ struct pv_callback {
 #define PV_CALL_SUBS  16
 
 struct pv_stats {
+	uint64_t syscalls;	      /* of users, to the guest's kernel */
+	uint64_t bounced[32];	      /* exceptions to the guest's handlers */
 	uint64_t multicall[PV_CALLS]; /* calls inside multicalls, by number */
 	uint64_t mmuext[PV_MMUEXT_OPS];
 	uint64_t update_va;
 	uint64_t vcpu_op[PV_CALL_SUBS], event_op[PV_CALL_SUBS];
 	uint64_t memory_op[PV_CALL_SUBS], sched_op[PV_CALL_SUBS];
-	uint64_t bounced[32]; /* exceptions to the guest's handlers */
-	uint64_t syscalls;    /* of users, to the guest's kernel */
-	uint64_t events;      /* upcalls */
-	uint64_t trapped;     /* writes to leaf tables, carried out */
+	uint64_t events;  /* upcalls */
+	uint64_t trapped; /* writes to leaf tables, carried out */
 	uint64_t iret_failed;
 	uint64_t cpuid, rdmsr, wrmsr, cr, io, other; /* emulated */
 	uint64_t interrupts;
 };
 
 struct pv_cpu {
-	/* The assembly counts on these five: offsets.h. */
+	/* The assembly counts on what comes before `frame`: offsets.h. */
 	struct vcpu_info *info; /* in the guest's memory */
 	bool kernel;		/* it runs its kernel, not a user */
 	bool leave;		/* go back to the loop instead of the guest */
 	uint64_t calls[PV_CALLS];
+	/* For quick.S, by pv_quick: what CR3 holds in the guest's two modes,
+	 * the stack below which a frame for its kernel goes, and where that is
+	 * entered. cr3_user or quick_sp 0: not the quick way. */
+	uint64_t cr3_kernel, cr3_user;
+	uint64_t quick_sp, quick_syscall, quick_fault;
+	uint64_t gs_kernel, gs_user; /* of the mode it is not in */
+	struct pv_stats stats;
 
 	struct trap_frame *frame;
 	struct vcpu *vcpu;
@@ -90,7 +98,6 @@ struct pv_cpu {
 	bool ts;      /* the guest has set CR0.TS */
 	uint64_t cr4; /* as the guest has written it */
 	uint64_t kernel_sp;
-	uint64_t gs_kernel, gs_user; /* of the mode it is not in */
 	uint64_t debug[8];
 	uint64_t timer;	  /* ns; UINT64_MAX: off */
 	hfn_t info_frame; /* held; 0: the info is in the shared page */
@@ -99,7 +106,6 @@ struct pv_cpu {
 	uint64_t ldt_base;
 	struct pv_trap_entry trap[256];
 	struct pv_callback callback[PV_CALLBACKS];
-	struct pv_stats stats;
 };
 
 enum pv_port_state {
@@ -143,6 +149,7 @@ extern const uint8_t pv_stubs[];
 void pv_debug_stub(void);
 void pv_syscall(void);
 void pv_syscall32(void);
+void pv_fault_stub(void);
 void pv_enter(void);
 void pv_load_gdt(const void *pseudo_descriptor);
 
@@ -211,6 +218,8 @@ uint64_t pv_fs_base(void);
 uint64_t pv_gs_base(void);
 void pv_set_fs_base(uint64_t base);
 void pv_set_gs_base(uint64_t base);
+/* After each change of roots, of the kernel's stack or of its handlers. */
+void pv_quick(struct pv_cpu *c);
 void pv_to_kernel(struct pv_cpu *c);
 void pv_to_user(struct pv_cpu *c);
 
@@ -220,6 +229,7 @@ void pv_bounce_soft(struct pv_cpu *c, unsigned vector);
 void pv_user_syscall(struct pv_cpu *c);
 void pv_deliver_events(struct pv_cpu *c);
 void pv_iret_failed(struct pv_cpu *c);
+void pv_stack_lost(struct pv_cpu *c);
 
 /* 4. Out of it: trap.c, emulate.c, ptwr.c. */
 void pv_trap(struct trap_frame *f);
@@ -267,8 +277,7 @@ pv_call pv_mmu_update, pv_update_va_mapping, pv_mmuext_op, pv_memory_op;
 pv_call pv_set_gdt, pv_update_descriptor, pv_vcpu_op, pv_set_timer_op;
 pv_call pv_sched_op, pv_set_debugreg, pv_get_debugreg;
 /* Not in the table: entry.S knows it. */
-long pv_iret(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
-	     struct pv_cpu *c);
+long pv_iret(struct pv_cpu *c);
 long pv_set_ldt(struct pv_cpu *c, uint64_t base, uint64_t entries);
 /* The library's answer as this ABI's error. */
 long pv_errno(enum vmmu_direct_status status);

@@ -88,6 +88,7 @@ static void fill_idt(void)
 	for (unsigned i = 0; i < 256; i++)
 		set_gate(i, (uintptr_t)pv_stubs + 32 * i, 0, 0);
 	set_gate(1, (uintptr_t)pv_debug_stub, IST_DB, 0);
+	set_gate(TRAP_PF, (uintptr_t)pv_fault_stub, 0, 0);
 	set_gate(3, (uintptr_t)pv_stubs + 32 * 3, 0, 3);
 	set_gate(4, (uintptr_t)pv_stubs + 32 * 4, 0, 3);
 	set_gate(0x80, (uintptr_t)pv_stubs + 32 * 0x80, 0, 3);
@@ -193,6 +194,7 @@ void pv_switch_on(struct pv_cpu *c)
 	if (has_fsgsbase)
 		write_cr4(read_cr4() | CR4_FSGSBASE);
 	pv_current = c;
+	pv_quick(c);
 	write_cr3(c->vcpu->mmu.root.v);
 }
 
@@ -270,6 +272,25 @@ void pv_set_gs_base(uint64_t base)
 		__asm__ volatile("wrgsbase %0" : : "r"(base));
 	else
 		wrmsr(MSR_GS_BASE, base);
+}
+
+/* A frame takes no more than 64 bytes. */
+void pv_quick(struct pv_cpu *c)
+{
+	const struct pv_callback *syscall = &c->callback[CALLBACKTYPE_syscall];
+	const struct pv_trap_entry *fault = &c->trap[TRAP_PF];
+	uint64_t sp = c->kernel_sp & ~UINT64_C(15);
+
+	c->cr3_kernel = c->vcpu->mmu.root.v;
+	c->cr3_user = has_fsgsbase ? vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v
+				   : 0;
+	c->quick_syscall = syscall->address;
+	c->quick_fault = fault->address;
+	c->quick_sp = has_fsgsbase && syscall->address && syscall->masks &&
+				      fault->address && fault->masks &&
+				      pv_range_ok(sp - 64, 64)
+			      ? sp
+			      : 0;
 }
 
 void pv_to_kernel(struct pv_cpu *c)

@@ -99,6 +99,7 @@ attack pvhandles 34
 attack pvframes 22
 attack pvpriv 55
 attack pvtables 70
+attack pvquick 6
 
 # Guests that cannot go on are stopped with a sentence.
 stopped() {
@@ -116,6 +117,13 @@ stopped handler "no handler for exception 6"
 stopped user "no page table for it"
 stopped root "cannot be written"
 stopped crash "says that it has crashed"
+
+for way in call fault; do
+	run pvquick $way
+	is "$label: status" "$status" 6
+	like "$label: sentence" "$sentence" "stack at 0x[0-9a-f]+ cannot be wr"
+	ok "$label: nothing is left or wrong" came_back
+done
 
 # What cannot be is refused before it starts.
 refused() {
