@@ -21,8 +21,11 @@
 
 static void out_of_pages(struct shadow_vm *s, unsigned round)
 {
-	if (round < 2)
-		shadow_recycle(s, round ? UINT32_MAX : 24);
+	/* A fault may make a page at each level, and comes here for each. */
+	if (round < 2 * PT_LEVELS_MAX)
+		shadow_recycle(s, 3);
+	else if (round == 2 * PT_LEVELS_MAX)
+		shadow_recycle(s, UINT32_MAX);
 	else
 		vm_recycle(s->vm);
 }
@@ -69,7 +72,7 @@ static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 	}
 }
 
-#define ROUNDS 4
+#define ROUNDS (3 * PT_LEVELS_MAX)
 
 /* By a walk of the guest's tables. */
 static __attribute__((noinline)) void fault_by_walk(struct vmmu_cpu *cpu,
@@ -178,23 +181,6 @@ static void frame_gone(struct shadow_vm *s, uint64_t frame)
 	shadow_drop_frame(s, frame);
 }
 
-/* Everything, so that other schemes have the pages. */
-static void give_back(struct shadow_vm *s)
-{
-	uint32_t id = s->oldest, newer;
-
-	for (; id; id = newer) {
-		struct shadow_page *p = shadow_at(s, id);
-
-		newer = p->newer;
-		if (p->vcpus)
-			shadow_page_empty(s, p);
-		else
-			shadow_page_free(s, p);
-	}
-	shadow_give_blanks(s);
-}
-
 static void one_gfn(struct shadow_vm *s, uint64_t gfn,
 		    enum vmmu_gpa_change change)
 {
@@ -216,7 +202,7 @@ static void shadow_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
 	if (change == VMMU_GPA_RELAXED)
 		return; /* small leaves are no error */
 	if (count == UINT64_MAX >> VMMU_PAGE_SHIFT)
-		give_back(s);
+		shadow_zap_all(s);
 	else
 		for (uint64_t i = 0; i < count && s->count; i++)
 			one_gfn(s, gfn.v + i, change);

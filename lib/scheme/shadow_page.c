@@ -20,6 +20,8 @@
 
 #include <string.h>
 
+#define KEPT  8u /* pages that the fault at hand may have made */
+#define FEW   64u
 #define AHEAD 1 /* the first guess of how many neighbours pay, log 2 */
 
 /* 1. Descriptions. */
@@ -89,9 +91,7 @@ bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm)
 
 void shadow_end(struct shadow_vm *s)
 {
-	while (s->oldest)
-		shadow_page_free(s, shadow_at(s, s->oldest));
-	shadow_give_blanks(s);
+	shadow_zap_all(s);
 	while (s->desc_count)
 		put(s, s->desc[--s->desc_count]->table_page);
 	while (s->bucket_count)
@@ -461,12 +461,6 @@ static bool give_blank(struct shadow_vm *s)
 	return true;
 }
 
-void shadow_give_blanks(struct shadow_vm *s)
-{
-	while (give_blank(s))
-		;
-}
-
 /* Hardware went through it since this was last asked. */
 static bool was_used(struct shadow_vm *s, const struct shadow_page *p)
 {
@@ -486,24 +480,110 @@ static bool was_used(struct shadow_vm *s, const struct shadow_page *p)
 	return used;
 }
 
+/* Few pages are too few for what a guest goes round in: then the one that was
+ * not used for longest is just the one that is needed next, and none is ever
+ * found. Of some at random, but for those made last, that one goes which has
+ * least to be made again. */
+static struct shadow_page *any_victim(struct shadow_vm *s)
+{
+	struct shadow_page *victim = NULL;
+
+	for (unsigned tries = 0; tries < 3; tries++) {
+		struct shadow_page *p = shadow_at(s, s->oldest);
+		uint32_t steps;
+
+		s->random = s->random * 1103515245 + 12345;
+		steps = (s->random >> 16) % (s->count - KEPT);
+		while (steps--)
+			p = shadow_at(s, p->newer);
+		if (!p->vcpus && (!victim || p->present < victim->present))
+			victim = p;
+	}
+	return victim;
+}
+
+static struct shadow_page *oldest_victim(struct shadow_vm *s)
+{
+	struct shadow_page *p = shadow_at(s, s->oldest);
+
+	if (!p->vcpus && !was_used(s, p))
+		return p;
+	touch(s, p);
+	return NULL;
+}
+
 void shadow_recycle(struct shadow_vm *s, uint32_t pages)
 {
 	struct pt_pool *pool = &s->vm->pool;
-	uint32_t passes = s->count * 2;
+	uint32_t passes = s->count * 4;
 
 	s->vm->stats.mmu_recycled++;
 	while (passes && !pt_pool_reserve(pool, pages)) {
-		struct shadow_page *p = shadow_at(s, s->oldest);
+		struct shadow_page *p;
 
 		if (give_blank(s))
 			continue;
 		passes--;
 		if (!s->oldest)
 			break;
-		if (p->vcpus || was_used(s, p))
-			touch(s, p);
-		else
+		p = s->count > KEPT && s->count < FEW ? any_victim(s)
+						      : oldest_victim(s);
+		if (p)
 			shadow_page_free(s, p);
 	}
 	shadow_settle(s);
+}
+
+/* 5. All. */
+
+/* Chains, hashes and counts of what is about to be gone are begun anew, so no
+ * entry needs to be looked at. */
+static void forget_all(struct shadow_vm *s)
+{
+	memset(s->hash, 0, sizeof(s->hash));
+	memset(s->region, 0, sizeof(s->region));
+	memset(s->large, 0, sizeof(s->large));
+	for (uint32_t i = 0; i < s->bucket_count; i++)
+		memset(s->bucket[i], 0, VMMU_PAGE_SIZE);
+	s->oldest = s->newest = s->count = s->tables = s->unsync_count = 0;
+	shadow_quick_forget(s, NULL);
+}
+
+static void keep_empty(struct shadow_vm *s, struct shadow_page *p)
+{
+	memset(p->table, 0, VMMU_PAGE_SIZE);
+	p->parents = 0;
+	p->present = 0;
+	p->unsync = false;
+	if (!shadow_is_pae_root(p)) {
+		p->rows = 0;
+		p->known = 0;
+	}
+	shadow_absent_fill(s, p);
+	hash_in(s, p);
+	use_in(s, p);
+	s->count++;
+}
+
+void shadow_zap_all(struct shadow_vm *s)
+{
+	uint32_t id = s->oldest, newer;
+
+	forget_all(s);
+	for (; id; id = newer) {
+		struct shadow_page *p = shadow_at(s, id);
+
+		newer = p->newer;
+		if (p->vcpus) {
+			keep_empty(s, p);
+			continue;
+		}
+		if (p->cached)
+			shadow_root_forget(s, p);
+		give_pages(s, p);
+		s->vm->stats.mmu_shadow_zapped++;
+	}
+	while (give_blank(s))
+		;
+	s->stale = true;
 }

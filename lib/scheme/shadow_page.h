@@ -110,7 +110,7 @@ struct shadow_vm {
 	uint32_t desc_count, bucket_count;
 	uint32_t newest, oldest, count;
 	uint32_t tables; /* of them not direct */
-	uint32_t unsync_count, clock;
+	uint32_t unsync_count, clock, random;
 	uint64_t absent; /* what entries that are none are: 0, or TRAP */
 	bool stale;	 /* hardware must be flushed before the guest runs */
 	bool remode;	 /* what entries mean is about to be something else */
@@ -222,8 +222,9 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 /* Unlinks it everywhere and gives its pages back. */
 void shadow_page_free(struct shadow_vm *s, struct shadow_page *p);
 void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p);
-/* Freed pages keep theirs for the next; so that others have them. */
-void shadow_give_blanks(struct shadow_vm *s);
+/* All pages at once, whatever is in them; the pool has theirs. The roots that
+ * vCPUs run on stay, empty. */
+void shadow_zap_all(struct shadow_vm *s);
 /* The table is known to lie in another frame. */
 void shadow_page_move(struct shadow_vm *s, struct shadow_page *p,
 		      uint64_t frame);
