@@ -354,8 +354,9 @@ static long multicall(uint64_t list, uint64_t count, uint64_t a3, uint64_t a4,
 						     e.args[2], e.args[3],
 						     e.args[4], c);
 		}
-		if (!pv_put(list + offsetof(struct multicall_entry, result),
-			    &result, sizeof(result)))
+		if (!pv_put_word(
+			    list + offsetof(struct multicall_entry, result),
+			    (uint64_t)result))
 			return -XEN_EFAULT;
 		if (c->leave)
 			break;

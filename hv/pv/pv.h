@@ -200,6 +200,25 @@ failed:
 	return false;
 }
 
+static inline bool pv_put_word(uint64_t va, uint64_t word)
+{
+	uint64_t *to = (void *)va;
+
+	if (!pv_range_ok(va, 8))
+		return false;
+	__asm__ goto("1: movq %0, %1\n\t"
+		     ".pushsection .fixup_table, \"a\"\n\t"
+		     ".quad 1b, %l[failed]\n\t"
+		     ".popsection"
+		     :
+		     : "r"(word), "m"(*to)
+		     : "memory"
+		     : failed);
+	return true;
+failed:
+	return false;
+}
+
 static inline bool pv_put(uint64_t va, const void *from, uint64_t size)
 {
 	return pv_range_ok(va, size) && pv_copy((void *)va, from, size) == 0;
