@@ -49,8 +49,8 @@ static const struct argp_option option_list[] = {
 	{ "roots", KEY_ROOTS, "N", 0,
 	  "Page-table roots that shadow keeps, 1 to 64 (default 32)", 1 },
 	{ "table-memory", KEY_TABLE_MEMORY, "KIB", 0,
-	  "Most memory for the hypervisor's tables of the guest (default "
-	  "16384)",
+	  "Most memory for the tables that the processor walks for the guest "
+	  "(default 16384); shadow keeps twice as much beside them at most",
 	  1 },
 	{ "kernel", KEY_KERNEL, "FILE", 0,
 	  "The guest: a Linux bzImage, a vmlinux with a PVH entry, or a "

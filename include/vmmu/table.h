@@ -29,6 +29,8 @@ struct pt_pool {
 void pt_pool_init(struct pt_pool *p, const struct vmmu_host *host,
 		  uint32_t limit);
 void pt_pool_fini(struct pt_pool *p); /* gives spare pages back; used == 0 */
+/* Spare pages beyond it go back; those in use stay. */
+void pt_pool_set_limit(struct pt_pool *p, uint32_t limit);
 /* The next `count` gets cannot fail after this; false: too much for the limit
  * or for the host. */
 bool pt_pool_reserve(struct pt_pool *p, uint32_t count);

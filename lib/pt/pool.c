@@ -51,6 +51,13 @@ void pt_pool_fini(struct pt_pool *p)
 		p->host->ops->table_free(p->host->cookie, spare_pop(p));
 }
 
+void pt_pool_set_limit(struct pt_pool *p, uint32_t limit)
+{
+	p->limit = limit;
+	while (p->spare && p->used + p->spare > limit)
+		p->host->ops->table_free(p->host->cookie, spare_pop(p));
+}
+
 bool pt_pool_reserve(struct pt_pool *p, uint32_t count)
 {
 	hpa_t page;

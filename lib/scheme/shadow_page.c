@@ -68,6 +68,25 @@ static bool more_ids(struct shadow_vm *s)
 	return true;
 }
 
+/* The VM's limit is one of tables. Links and snapshot are beside each: two
+ * pages at most, which bounds them too. */
+static void begin_beside(struct shadow_vm *s)
+{
+	s->table_max = s->vm->pool.limit;
+	pt_pool_set_limit(&s->vm->pool, 3 * s->table_max);
+}
+
+static void end_beside(struct shadow_vm *s)
+{
+	if (s->table_max)
+		pt_pool_set_limit(&s->vm->pool, s->table_max);
+}
+
+static bool is_full(const struct shadow_vm *s)
+{
+	return s->count + s->blank_count[0] + s->blank_count[1] >= s->table_max;
+}
+
 bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm)
 {
 	uint32_t want = 1;
@@ -83,8 +102,10 @@ bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm)
 			break;
 		s->bucket_count++;
 	}
-	if (s->bucket_count == want && more_ids(s))
+	if (s->bucket_count == want && more_ids(s)) {
+		begin_beside(s);
 		return true;
+	}
 	shadow_end(s);
 	return false;
 }
@@ -97,6 +118,7 @@ void shadow_end(struct shadow_vm *s)
 	while (s->bucket_count)
 		put(s, s->bucket_page[--s->bucket_count]);
 	shadow_settle(s);
+	end_beside(s);
 }
 
 void shadow_flush_stale(struct shadow_vm *s)
@@ -330,7 +352,7 @@ static struct shadow_page *make(struct shadow_vm *s,
 	if (s->blank[wants_snap(key)] && !is_pae_root(key))
 		return from_blank(s, key);
 	id = s->free_ids;
-	if (!id && !more_ids(s))
+	if (is_full(s) || (!id && !more_ids(s)))
 		return NULL;
 	id = s->free_ids;
 	p = shadow_at(s, id);
@@ -518,7 +540,7 @@ void shadow_recycle(struct shadow_vm *s, uint32_t pages)
 	uint32_t passes = s->count * 4;
 
 	s->vm->stats.mmu_recycled++;
-	while (passes && !pt_pool_reserve(pool, pages)) {
+	while (passes && (is_full(s) || !pt_pool_reserve(pool, pages))) {
 		struct shadow_page *p;
 
 		if (give_blank(s))

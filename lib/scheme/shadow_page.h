@@ -108,6 +108,7 @@ struct shadow_vm {
 	uint16_t blank[2]; /* the same, that have pages: [1] a snapshot too */
 	uint32_t blank_count[2];
 	uint32_t desc_count, bucket_count;
+	uint32_t table_max; /* that hardware may walk: the VM's limit */
 	uint32_t newest, oldest, count;
 	uint32_t tables; /* of them not direct */
 	uint32_t unsync_count, clock, random;
