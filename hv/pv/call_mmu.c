@@ -43,43 +43,41 @@ static enum vmmu_direct_status update_slowly(struct pv_cpu *c,
 	return status;
 }
 
-/* By the low bits of the address. */
-static inline bool read_how(struct vmmu_direct_update *u, unsigned command)
-{
-	switch (command) {
-	case MMU_NORMAL_PT_UPDATE:
-		u->how = VMMU_DIRECT_NORMAL;
-		return true;
-	case MMU_PT_UPDATE_PRESERVE_AD:
-		u->how = VMMU_DIRECT_PRESERVE_AD;
-		return true;
-	case MMU_MACHPHYS_UPDATE:
-		u->how = VMMU_DIRECT_MACHPHYS;
-		return true;
-	default:
-		return false;
-	}
-}
+static_assert(MMU_NORMAL_PT_UPDATE == VMMU_DIRECT_NORMAL &&
+		      MMU_MACHPHYS_UPDATE == VMMU_DIRECT_MACHPHYS &&
+		      MMU_PT_UPDATE_PRESERVE_AD == VMMU_DIRECT_PRESERVE_AD,
+	      "the low bits of the address");
 
-static inline long update_one(struct pv_cpu *c, uint64_t at)
+static __attribute__((noinline)) long update_any(struct pv_cpu *c, uint64_t at,
+						 uint64_t value)
 {
-	struct vmmu_direct_update u;
+	const struct vmmu_direct_update u = {
+		.at.v = at & ~UINT64_C(7),
+		.value = value,
+		.how = at & 7,
+	};
 	enum vmmu_direct_status status;
 	uint32_t budget = PV_BUDGET;
-	uint64_t req[2];
 
-	if (!pv_get_pair(req, at))
-		return -XEN_EFAULT;
-	if (!read_how(&u, req[0] & 7))
+	if ((at & 7) > MMU_PT_UPDATE_PRESERVE_AD)
 		return -XEN_ENOSYS;
-	u.at.v = req[0] & ~UINT64_C(7);
-	u.value = req[1];
 	status = vmmu_direct_update(&c->vcpu->mmu, &u, &budget);
-	if (status == VMMU_DIRECT_OK)
-		return 0;
 	if (status == VMMU_DIRECT_AGAIN)
 		status = update_slowly(c, &u);
 	return status == VMMU_DIRECT_OK ? 0 : pv_errno(status);
+}
+
+/* Of a request in the guest's half. */
+static inline long update_one(struct pv_cpu *c, struct vmmu_vm *vm, uint64_t at)
+{
+	uint64_t req[2];
+
+	if (!pv_load_pair(req, at))
+		return -XEN_EFAULT;
+	if (!(req[0] & 5) && vmmu_direct_update_quick(vm, req[0] & ~UINT64_C(2),
+						      req[1], req[0] & 2))
+		return 0;
+	return update_any(c, req[0], req[1]);
 }
 
 static long tell_done(uint64_t at, uint64_t done, long result)
@@ -91,26 +89,40 @@ static long tell_done(uint64_t at, uint64_t done, long result)
 	return result;
 }
 
-long pv_mmu_update(uint64_t list, uint64_t count, uint64_t done_at,
-		   uint64_t domain, uint64_t a5, struct pv_cpu *c)
+static __attribute__((noinline)) long update_many(struct pv_cpu *c,
+						  uint64_t list, uint64_t count,
+						  uint64_t done_at)
 {
+	struct vmmu_vm *vm = &c->vcpu->vm->mmu;
 	uint64_t done = 0;
 	long result = 0;
 
-	(void)a5;
-	count = (uint32_t)count;
-	if ((uint32_t)domain != DOMID_SELF)
-		return -XEN_EPERM;
-	if (count & UPDATE_PREEMPTED)
-		return -XEN_EINVAL;
 	while (done < count) {
-		result = update_one(c, list + done * sizeof(struct mmu_update));
+		result = update_one(c, vm,
+				    list + done * sizeof(struct mmu_update));
 		if (result)
 			break;
 		if (++done % PV_CALLS_A_BREATH == 0)
 			pv_breathe(c);
 	}
 	return done_at ? tell_done(done_at, done, result) : result;
+}
+
+/* One is what a guest nearly always asks for. */
+long pv_mmu_update(uint64_t list, uint64_t count, uint64_t done_at,
+		   uint64_t domain, uint64_t a5, struct pv_cpu *c)
+{
+	(void)a5;
+	count = (uint32_t)count;
+	if ((uint32_t)domain != DOMID_SELF)
+		return -XEN_EPERM;
+	if (count & UPDATE_PREEMPTED)
+		return -XEN_EINVAL;
+	if (!pv_range_ok(list, count * sizeof(struct mmu_update)))
+		return -XEN_EFAULT;
+	if (count == 1 && !done_at)
+		return update_one(c, &c->vcpu->vm->mmu, list);
+	return update_many(c, list, count, done_at);
 }
 
 /* 2. update_va_mapping. A mask of vCPUs in the flags says no more than
@@ -188,7 +200,8 @@ static bool is_root(const struct pv_cpu *c, hfn_t hfn)
 /* The old root may be taken apart by this, our own entries with it: so the
  * processor leaves it first, for the new one or, where that is no table yet,
  * for our own. */
-static long new_root(struct pv_cpu *c, uint64_t mfn)
+static __attribute__((noinline)) long new_root_slowly(struct pv_cpu *c,
+						      uint64_t mfn)
 {
 	long result;
 
@@ -199,16 +212,29 @@ static long new_root(struct pv_cpu *c, uint64_t mfn)
 	result = do_long(c, ROOT, mfn, 4);
 	if (result || read_cr3() != c->vcpu->mmu.root.v)
 		write_cr3(c->vcpu->mmu.root.v);
-	pv_quick(c);
+	pv_quick_roots(c);
 	vmmu_direct_flushed(&c->vcpu->vm->mmu);
 	return result;
 }
 
-static long new_user_root(struct pv_cpu *c, uint64_t mfn)
+/* One table for another, of which neither is taken apart. */
+static inline long new_root(struct pv_cpu *c, uint64_t mfn)
 {
-	long result = do_long(c, USER_ROOT, mfn, 4);
+	if (!vmmu_direct_set_root_quick(&c->vcpu->mmu, mk_hfn(mfn)))
+		return new_root_slowly(c, mfn);
+	c->cr3_kernel = hfn_hpa(mk_hfn(mfn)).v;
+	write_cr3(c->cr3_kernel);
+	vmmu_direct_flushed(&c->vcpu->vm->mmu);
+	return 0;
+}
 
-	pv_quick(c);
+static inline long new_user_root(struct pv_cpu *c, uint64_t mfn)
+{
+	long result = 0;
+
+	if (!vmmu_direct_set_user_root_quick(&c->vcpu->mmu, mk_hfn(mfn)))
+		result = do_long(c, USER_ROOT, mfn, 4);
+	pv_quick_roots(c);
 	return result;
 }
 
@@ -251,36 +277,25 @@ static long copy_page(struct pv_cpu *c, uint64_t to, uint64_t from)
 	return result;
 }
 
-static long mmuext_one(struct pv_cpu *c, const struct mmuext_op *op)
+/* What is asked for all day is done by pv_mmuext_op. */
+static __attribute__((noinline)) long mmuext_other(struct pv_cpu *c,
+						   uint64_t cmd, uint64_t arg1,
+						   uint64_t arg2)
 {
-	switch (op->cmd) {
-	case MMUEXT_NEW_BASEPTR:
-		return new_root(c, op->arg1.mfn);
-	case MMUEXT_NEW_USER_BASEPTR:
-		return new_user_root(c, op->arg1.mfn);
+	switch (cmd) {
 	case MMUEXT_PIN_L1_TABLE:
 	case MMUEXT_PIN_L2_TABLE:
 	case MMUEXT_PIN_L3_TABLE:
 	case MMUEXT_PIN_L4_TABLE:
-		return do_long(c, PIN, op->arg1.mfn, op->cmd + 1);
+		return do_long(c, PIN, arg1, (unsigned)cmd + 1);
 	case MMUEXT_UNPIN_TABLE:
-		return do_long(c, UNPIN, op->arg1.mfn, 0);
-	case MMUEXT_INVLPG_LOCAL:
-	case MMUEXT_INVLPG_MULTI:
-	case MMUEXT_INVLPG_ALL:
-		invlpg(op->arg1.linear_addr);
-		return 0;
-	case MMUEXT_TLB_FLUSH_LOCAL:
-	case MMUEXT_TLB_FLUSH_MULTI:
-	case MMUEXT_TLB_FLUSH_ALL:
-		flush_all(c);
-		return 0;
+		return do_long(c, UNPIN, arg1, 0);
 	case MMUEXT_SET_LDT:
-		return pv_set_ldt(c, op->arg1.linear_addr, op->arg2.nr_ents);
+		return pv_set_ldt(c, arg1, (uint32_t)arg2);
 	case MMUEXT_CLEAR_PAGE:
-		return write_page(c, op->arg1.mfn, NULL);
+		return write_page(c, arg1, NULL);
 	case MMUEXT_COPY_PAGE:
-		return copy_page(c, op->arg1.mfn, op->arg2.src_mfn);
+		return copy_page(c, arg1, arg2);
 	case MMUEXT_FLUSH_CACHE: /* memory is coherent without it */
 	case MMUEXT_FLUSH_CACHE_GLOBAL:
 		return 0;
@@ -289,10 +304,46 @@ static long mmuext_one(struct pv_cpu *c, const struct mmuext_op *op)
 	}
 }
 
+static_assert(sizeof(struct mmuext_op) == 24 &&
+		      offsetof(struct mmuext_op, arg1) == 8 &&
+		      offsetof(struct mmuext_op, arg2) == 16,
+	      "three words");
+
+/* Of a request in the guest's half. */
+static inline long mmuext_one(struct pv_cpu *c, uint64_t at)
+{
+	uint64_t op[2], arg2, cmd;
+
+	if (!pv_load_pair(op, at))
+		return -XEN_EFAULT;
+	cmd = (uint32_t)op[0];
+	if (cmd < PV_MMUEXT_OPS)
+		c->stats.mmuext[cmd]++;
+	switch (cmd) {
+	case MMUEXT_NEW_BASEPTR:
+		return new_root(c, op[1]);
+	case MMUEXT_NEW_USER_BASEPTR:
+		return new_user_root(c, op[1]);
+	case MMUEXT_INVLPG_LOCAL:
+	case MMUEXT_INVLPG_MULTI:
+	case MMUEXT_INVLPG_ALL:
+		invlpg(op[1]);
+		return 0;
+	case MMUEXT_TLB_FLUSH_LOCAL:
+	case MMUEXT_TLB_FLUSH_MULTI:
+	case MMUEXT_TLB_FLUSH_ALL:
+		flush_all(c);
+		return 0;
+	default:
+		if (!pv_get(&arg2, at + 16, sizeof(arg2)))
+			return -XEN_EFAULT;
+		return mmuext_other(c, cmd, op[1], arg2);
+	}
+}
+
 long pv_mmuext_op(uint64_t list, uint64_t count, uint64_t done_at,
 		  uint64_t domain, uint64_t a5, struct pv_cpu *c)
 {
-	struct mmuext_op op;
 	uint64_t done = 0;
 	long result = 0;
 
@@ -302,14 +353,10 @@ long pv_mmuext_op(uint64_t list, uint64_t count, uint64_t done_at,
 		return -XEN_EPERM;
 	if (count & UPDATE_PREEMPTED)
 		return -XEN_EINVAL;
+	if (!pv_range_ok(list, count * sizeof(struct mmuext_op)))
+		return -XEN_EFAULT;
 	while (done < count) {
-		if (!pv_get(&op, list + done * sizeof(op), sizeof(op))) {
-			result = -XEN_EFAULT;
-			break;
-		}
-		if (op.cmd < PV_MMUEXT_OPS)
-			c->stats.mmuext[op.cmd]++;
-		result = mmuext_one(c, &op);
+		result = mmuext_one(c, list + done * sizeof(struct mmuext_op));
 		if (result)
 			break;
 		if (++done % PV_CALLS_A_BREATH == 0)

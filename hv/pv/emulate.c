@@ -24,6 +24,7 @@
 #define MSR_GS_BASE	   0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
 #define EXIT_PORT	   0xf4
+#define RDMSR		   0x320f /* as the bytes lie */
 #define XEN_LEAVES	   0x40000000u
 #define XEN_MAJOR	   4u
 #define XEN_MINOR	   17u
@@ -350,10 +351,19 @@ static bool emulate(struct pv_cpu *c, const struct insn *insn)
 bool pv_emulate_privileged(struct pv_cpu *c)
 {
 	struct insn insn;
+	uint64_t pair[2];
 	uint8_t bytes[15];
-	unsigned count = pv_fetch(c, bytes);
+	unsigned count;
 
-	/* RDMSR and WRMSR come by the thousand. */
+	/* A process switch saves its user's GS base. */
+	if (pv_get_pair(pair, c->frame->rip) && (uint16_t)pair[0] == RDMSR &&
+	    (uint32_t)c->frame->rcx == MSR_KERNEL_GS_BASE) {
+		set_edx_eax(c->frame, c->gs_user);
+		c->frame->rip += 2;
+		c->stats.rdmsr++;
+		return true;
+	}
+	count = pv_fetch(c, bytes);
 	if (count >= 2 && bytes[0] == 0x0f &&
 	    (bytes[1] == 0x30 || bytes[1] == 0x32)) {
 		if (!emulate_msr(c, bytes[1] == 0x30))

@@ -135,78 +135,54 @@ static unsigned operand_length(const uint8_t *modrm)
 	return mod == 2 || rm == 5 ? length + 4 : length;
 }
 
-static bool write_entry(struct trapped *t, unsigned size, uint64_t value)
+/* The flags that AND leaves: of a byte, where those of an entry are that
+ * matter. */
+static void set_flags(struct trap_frame *f, uint8_t value)
 {
-	return vmmu_direct_trapped_write(&t->c->vcpu->mmu, t->entry, size,
-					 value, NULL) == VMMU_DIRECT_OK;
-}
-
-/* The entry that was there comes back in *value. */
-static bool exchange_entry(struct trapped *t, uint64_t *value)
-{
-	enum vmmu_direct_status status;
-
-	do {
-		status = vmmu_direct_trapped_write(&t->c->vcpu->mmu, t->entry,
-						   8, *value, &t->expected);
-	} while (status == VMMU_DIRECT_CHANGED);
-	*value = t->expected;
-	return status == VMMU_DIRECT_OK;
-}
-
-/* Of the lowest byte, where the flags of an entry are that matter. */
-static bool and_entry(struct trapped *t, uint8_t mask)
-{
-	struct trap_frame *f = t->c->frame;
-	enum vmmu_direct_status status;
-	uint8_t value;
-
-	do {
-		value = (uint8_t)t->expected & mask;
-		status = vmmu_direct_trapped_write(&t->c->vcpu->mmu, t->entry,
-						   1, value, &t->expected);
-	} while (status == VMMU_DIRECT_CHANGED);
 	f->rflags &= ~(ARITHMETIC | PV_RFLAGS_RF);
 	f->rflags |= (value ? 0 : RFLAGS_ZF) | (value & 0x80) |
 		     (__builtin_parity(value) ? 0 : RFLAGS_PF);
-	return status == VMMU_DIRECT_OK;
-}
-
-/* The entry begins at the address of the fault. False: another instruction,
- * or a refusal, which the long way makes again. */
-static bool write_shortly(struct trapped *t, const uint8_t *code)
-{
-	struct trap_frame *f = t->c->frame;
-	unsigned length = operand_length(code + 2);
-	uint64_t *reg;
-
-	if (!length)
-		return false;
-	if ((code[0] & 0xf8) == 0x48 && (code[1] | 0xe) == 0x8f) {
-		reg = pv_register(f, (code[2] >> 3 & 7u) |
-					     (code[0] & INSN_REX_R) << 1);
-		if (code[1] == 0x89   ? !write_entry(t, 8, *reg)
-		    : code[1] == 0x87 ? !exchange_entry(t, reg)
-				      : true)
-			return false;
-		f->rip += 2 + length;
-		return true;
-	}
-	return false;
 }
 
 /* LOCK, perhaps a REX, 80 /4 ib. A kernel on one processor has DS in place of
  * its LOCKs. */
-static bool and_shortly(struct trapped *t, const uint8_t *code)
+static bool and_shortly(struct pv_cpu *c, uint64_t gva, const uint8_t *code)
 {
 	unsigned at = (code[1] & 0xf0) == 0x40 ? 2 : 1;
 	unsigned length = operand_length(code + at + 1);
+	uint64_t keep, old;
 
 	if ((code[0] != 0xf0 && code[0] != 0x3e) || code[at] != 0x80 ||
-	    !length || (code[at + 1] & 0x38) != 0x20 ||
-	    !and_entry(t, code[at + 1 + length]))
+	    !length || (code[at + 1] & 0x38) != 0x20)
 		return false;
-	t->c->frame->rip += at + 2 + length;
+	keep = ~UINT64_C(0xff) | code[at + 1 + length];
+	if (!vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), keep, 0,
+				       &old))
+		return false;
+	set_flags(c->frame, (uint8_t)(old & keep));
+	c->frame->rip += at + 2 + length;
+	return true;
+}
+
+/* The entry begins at the address of the fault, or the library says no. False:
+ * another instruction, or a refusal, which the long way makes again. */
+static inline bool write_shortly(struct pv_cpu *c, uint64_t gva,
+				 const uint8_t *code)
+{
+	struct trap_frame *f = c->frame;
+	unsigned length;
+	uint64_t *reg, old;
+
+	if ((code[0] & 0xf8) != 0x48 || (code[1] != 0x87 && code[1] != 0x89))
+		return and_shortly(c, gva, code);
+	length = operand_length(code + 2);
+	reg = pv_register(f, (code[2] >> 3 & 7u) | (code[0] & INSN_REX_R) << 1);
+	if (!length || !vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), 0,
+						  *reg, &old))
+		return false;
+	if (code[1] == 0x87)
+		*reg = old;
+	f->rip += 2 + length;
 	return true;
 }
 
@@ -233,21 +209,25 @@ static bool write_by_emulation(struct trapped *t)
 	return true;
 }
 
-bool pv_trapped_write(struct pv_cpu *c, uint64_t gva)
+static __attribute__((noinline)) bool write_at_length(struct pv_cpu *c,
+						      uint64_t gva)
 {
 	struct trapped t = { .c = c, .gva = gva & ~UINT64_C(7) };
-	uint8_t code[16];
 
 	if (!vmmu_direct_is_trapped(&c->vcpu->mmu, mk_gva(gva), &t.entry))
 		return false;
 	t.entry.v &= ~UINT64_C(7);
 	t.expected = vmmu_direct_entry(&c->vcpu->mmu, t.entry);
-	if (gva == t.gva && pv_get(code, c->frame->rip, sizeof(code)) &&
-	    (write_shortly(&t, code) || and_shortly(&t, code))) {
-		c->stats.trapped++;
-		return true;
-	}
-	if (!write_by_emulation(&t))
+	return write_by_emulation(&t);
+}
+
+bool pv_trapped_write(struct pv_cpu *c, uint64_t gva)
+{
+	uint64_t code[2];
+
+	if (!(pv_get_pair(code, c->frame->rip) &&
+	      write_shortly(c, gva, (const uint8_t *)code)) &&
+	    !write_at_length(c, gva))
 		return false;
 	c->stats.trapped++;
 	return true;

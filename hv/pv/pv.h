@@ -177,24 +177,24 @@ static inline bool pv_get(void *to, uint64_t va, uint64_t size)
 	       pv_copy(to, (const void *)va, size) == 0;
 }
 
-/* The same for two words, which is what most lists are made of. */
-static inline bool pv_get_pair(uint64_t pair[2], uint64_t va)
+/* The same for two words, which is what most lists are made of, in a range
+ * that is the guest's. */
+static inline bool pv_load_pair(uint64_t pair[2], uint64_t va)
 {
 	const uint64_t *from = (const void *)va;
+	uint64_t first, second;
 
-	if (!pv_range_ok(va, 16))
-		return false;
-	__asm__ goto("1: movq %0, %%rax\n\t"
-		     "2: movq %1, %%rcx\n\t"
-		     "movq %%rax, %2\n\t"
-		     "movq %%rcx, %3\n\t"
+	__asm__ goto("1: movq %2, %0\n\t"
+		     "2: movq %3, %1\n\t"
 		     ".pushsection .fixup_table, \"a\"\n\t"
 		     ".quad 1b, %l[failed], 2b, %l[failed]\n\t"
 		     ".popsection"
+		     : "=&r"(first), "=&r"(second)
+		     : "m"(from[0]), "m"(from[1])
 		     :
-		     : "m"(from[0]), "m"(from[1]), "m"(pair[0]), "m"(pair[1])
-		     : "rax", "rcx", "memory"
 		     : failed);
+	pair[0] = first;
+	pair[1] = second;
 	return true;
 failed:
 	return false;
@@ -219,6 +219,11 @@ failed:
 	return false;
 }
 
+static inline bool pv_get_pair(uint64_t pair[2], uint64_t va)
+{
+	return pv_range_ok(va, 16) && pv_load_pair(pair, va);
+}
+
 static inline bool pv_put(uint64_t va, const void *from, uint64_t size)
 {
 	return pv_range_ok(va, size) && pv_copy((void *)va, from, size) == 0;
@@ -237,8 +242,9 @@ uint64_t pv_fs_base(void);
 uint64_t pv_gs_base(void);
 void pv_set_fs_base(uint64_t base);
 void pv_set_gs_base(uint64_t base);
-/* After each change of roots, of the kernel's stack or of its handlers. */
+/* After each change of the kernel's stack or its handlers, and of roots. */
 void pv_quick(struct pv_cpu *c);
+void pv_quick_roots(struct pv_cpu *c);
 void pv_to_kernel(struct pv_cpu *c);
 void pv_to_user(struct pv_cpu *c);
 

@@ -195,6 +195,7 @@ void pv_switch_on(struct pv_cpu *c)
 		write_cr4(read_cr4() | CR4_FSGSBASE);
 	pv_current = c;
 	pv_quick(c);
+	pv_quick_roots(c);
 	write_cr3(c->vcpu->mmu.root.v);
 }
 
@@ -272,6 +273,13 @@ void pv_set_gs_base(uint64_t base)
 		__asm__ volatile("wrgsbase %0" : : "r"(base));
 	else
 		wrmsr(MSR_GS_BASE, base);
+}
+
+void pv_quick_roots(struct pv_cpu *c)
+{
+	c->cr3_kernel = c->vcpu->mmu.root.v;
+	if (has_fsgsbase)
+		c->cr3_user = vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v;
 }
 
 /* A frame takes no more than 64 bytes. */

@@ -241,8 +241,8 @@ void vmmu_direct_drop(struct vmmu_vm *vm, hfn_t hfn, enum vmmu_frame_type type);
 
 enum vmmu_direct_how {
 	VMMU_DIRECT_NORMAL,
-	VMMU_DIRECT_PRESERVE_AD, /* A and D are kept as hardware set them */
 	VMMU_DIRECT_MACHPHYS,	 /* `at` is the frame's hpa, value its gfn */
+	VMMU_DIRECT_PRESERVE_AD, /* A and D are kept as hardware set them */
 };
 
 struct vmmu_direct_update {
@@ -261,6 +261,13 @@ enum vmmu_direct_status vmmu_direct_update(struct vmmu_cpu *cpu,
 enum vmmu_direct_status vmmu_direct_update_batch(
 	struct vmmu_cpu *cpu, const struct vmmu_direct_update *u,
 	uint32_t count, uint32_t *done, uint32_t *budget);
+
+/* What nearly all updates are, as shortly as it can be done: the entry at the
+ * hpa `at` is an L1 table's, or in a page of data. keep_ad as above. False:
+ * nothing is changed or counted; vmmu_direct_update does it, or says why
+ * not. */
+bool vmmu_direct_update_quick(struct vmmu_vm *vm, uint64_t at, uint64_t value,
+			      bool keep_ad);
 
 /* The L1 entry for gva, in the kernel's root. ABSENT: there is no L1 table.
  * Flushing is a call of its own: vmmu_cpu_invalidate, vmmu_cpu_flush. */
@@ -281,6 +288,13 @@ enum vmmu_direct_status vmmu_direct_trapped_write(struct vmmu_cpu *cpu,
 						  hpa_t at, unsigned size,
 						  uint64_t value,
 						  uint64_t *expected);
+
+/* Both in one, for an instruction that writes the whole entry at gva: it
+ * becomes (old & keep) | value, in one atomic step; old comes back. False: it
+ * is not such a write, or is refused: nothing is changed or counted, and the
+ * two above say more. */
+bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
+			       uint64_t value, uint64_t *old);
 
 /* A descriptor at `at` becomes value, checked where the frame is SEGMENTS. */
 enum vmmu_direct_status vmmu_direct_descriptor(struct vmmu_cpu *cpu, hpa_t at,
@@ -303,6 +317,11 @@ enum vmmu_direct_status vmmu_direct_set_root(struct vmmu_cpu *cpu, hfn_t hfn,
 					     uint32_t *budget);
 enum vmmu_direct_status vmmu_direct_set_user_root(struct vmmu_cpu *cpu,
 						  hfn_t hfn, uint32_t *budget);
+
+/* The same where it is nothing but counting: both this L4 and the one that is
+ * left are tables and stay some. False: nothing is changed. */
+bool vmmu_direct_set_root_quick(struct vmmu_cpu *cpu, hfn_t hfn);
+bool vmmu_direct_set_user_root_quick(struct vmmu_cpu *cpu, hfn_t hfn);
 
 /* The engine has just emptied every TLB that this VM's vCPUs use of all but
  * global entries (with one vCPU: each load of CR3), and no leaf has G: spares

@@ -89,10 +89,65 @@ static inline void entry_put(uint64_t *slot, uint64_t old, uint64_t entry,
 		;
 }
 
+/* Only the right to write differs: no use begins or ends but that one. */
+static inline bool leaf_is_same_page(uint64_t old, uint64_t entry)
+{
+	return (old & ENTRY_P) && !((old ^ entry) & (ENTRY_P | ENTRY_ADDR));
+}
+
+static inline void leaf_put_write(struct vmmu_direct_vm *d, uint64_t entry)
+{
+	struct vmmu_frame *f = direct_frame(d, entry_frame(entry));
+
+	if (!--f->type_count)
+		f->mark = d->epoch;
+}
+
+/* As leaf_get does for one that is mapped: type_count stays within
+ * total_count, which is within its limit. False: it has another type. */
+static inline bool leaf_get_write(const struct vmmu_direct_vm *d,
+				  uint64_t entry)
+{
+	struct vmmu_frame *f = direct_frame(d, entry_frame(entry));
+
+	if (f->type < VMMU_FRAME_WRITABLE)
+		return false;
+	f->type_count++;
+	return true;
+}
+
+/* What the guest wrote becomes what is really written, and its page is got:
+ * OK, or nothing has changed. */
+static inline enum vmmu_direct_status leaf_take(struct vmmu_direct_vm *d,
+						uint64_t *value)
+{
+	if (!(*value & ENTRY_P))
+		return leaf_absent_ok(d, *value) ? VMMU_DIRECT_OK
+						 : VMMU_DIRECT_BITS;
+	*value = leaf_adjust(d, *value);
+	return *value & d->leaf_bad ? VMMU_DIRECT_BITS : leaf_get(d, *value);
+}
+
+/* An entry whose page is got takes the place of *old, whose page is put.
+ * False: another is there by now, in *old; the page is put again. */
+static inline bool leaf_exchange(struct vmmu_direct_vm *d, uint64_t *slot,
+				 uint64_t *old, uint64_t entry)
+{
+	uint64_t gone = *old;
+	bool done = __atomic_compare_exchange_n(
+		slot, old, entry, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+
+	if (!done)
+		gone = entry;
+	if (gone & ENTRY_P)
+		leaf_put(d, gone);
+	return done;
+}
+
 /* The L1 entry at *slot becomes value; its frame is a validated L1. */
-static inline enum vmmu_direct_status leaf_update(struct vmmu_direct_vm *d,
-						  uint64_t *slot,
-						  uint64_t value, bool keep_ad)
+static inline __attribute__((always_inline)) enum vmmu_direct_status
+leaf_update(struct vmmu_direct_vm *d, uint64_t *slot, uint64_t value,
+	    bool keep_ad)
 {
 	uint64_t old = entry_load(slot);
 	enum vmmu_direct_status s;
@@ -103,6 +158,13 @@ static inline enum vmmu_direct_status leaf_update(struct vmmu_direct_vm *d,
 			return VMMU_DIRECT_BITS;
 		if (!((old ^ value) & LEAF_USE)) {
 			entry_put(slot, old, value, keep_ad);
+			return VMMU_DIRECT_OK;
+		}
+		if (leaf_is_same_page(old, value) &&
+		    (old & ENTRY_W || leaf_get_write(d, value))) {
+			entry_put(slot, old, value, keep_ad);
+			if (old & ENTRY_W)
+				leaf_put_write(d, old);
 			return VMMU_DIRECT_OK;
 		}
 		s = leaf_get(d, value);

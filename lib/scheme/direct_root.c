@@ -141,3 +141,45 @@ enum vmmu_direct_status vmmu_direct_set_user_root(struct vmmu_cpu *cpu,
 	d->stats.user_roots++;
 	return direct_end(d, change_root(d, root, hfn.v, budget), budget);
 }
+
+/* 3. The roots of processes that are there already, one for the other. */
+
+static inline bool exchange_root(struct vmmu_direct_vm *d, hpa_t *root,
+				 hfn_t hfn)
+{
+	struct vmmu_frame *f = direct_own(d, hfn.v), *old;
+
+	if (!f || d->doomed_count || !direct_is(f, VMMU_FRAME_L4) ||
+	    f->total_count >= d->table.count_limit || !root->v)
+		return false;
+	old = direct_frame(d, hpa_hfn(*root).v);
+	if (old->type_count == 1)
+		return false;
+	f->type_count++;
+	f->total_count++;
+	old->type_count--;
+	old->total_count--;
+	old->mark = d->epoch;
+	*root = hfn_hpa(hfn);
+	return true;
+}
+
+bool vmmu_direct_set_root_quick(struct vmmu_cpu *cpu, hfn_t hfn)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+
+	if (!exchange_root(d, &cpu->root, hfn))
+		return false;
+	d->stats.roots++;
+	return true;
+}
+
+bool vmmu_direct_set_user_root_quick(struct vmmu_cpu *cpu, hfn_t hfn)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+
+	if (!exchange_root(d, &vmmu_direct_cpu(cpu)->user_root, hfn))
+		return false;
+	d->stats.user_roots++;
+	return true;
+}

@@ -30,28 +30,8 @@ static bool is_inside(hpa_t at, unsigned size)
 static bool try_to_write(struct vmmu_direct_vm *d, uint64_t *slot, uint64_t old,
 			 uint64_t value, enum vmmu_direct_status *s)
 {
-	uint64_t was = old;
-
-	*s = VMMU_DIRECT_OK;
-	if (!(value & ENTRY_P)) {
-		if (!leaf_absent_ok(d, value))
-			*s = VMMU_DIRECT_BITS;
-	} else {
-		value = leaf_adjust(d, value);
-		*s = value & d->leaf_bad ? VMMU_DIRECT_BITS
-					 : leaf_get(d, value);
-	}
-	if (*s != VMMU_DIRECT_OK)
-		return false;
-	if (__atomic_compare_exchange_n(slot, &was, value, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-		if (old & ENTRY_P)
-			leaf_put(d, old);
-		return true;
-	}
-	if (value & ENTRY_P)
-		leaf_put(d, value);
-	return false;
+	*s = leaf_take(d, &value);
+	return *s == VMMU_DIRECT_OK && leaf_exchange(d, slot, &old, value);
 }
 
 static enum vmmu_direct_status trapped_write(struct vmmu_direct_vm *d, hpa_t at,

@@ -121,6 +121,39 @@ static inline enum vmmu_direct_status update(struct vmmu_direct_vm *d,
 	return VMMU_DIRECT_OK;
 }
 
+/* Apart, so that what is no table needs no registers saved. */
+static __attribute__((noinline)) bool quick_leaf(struct vmmu_direct_vm *d,
+						 uint64_t *slot, uint64_t value,
+						 bool keep_ad)
+{
+	if (leaf_update(d, slot, value, keep_ad) != VMMU_DIRECT_OK)
+		return false;
+	d->stats.update_single++;
+	d->stats.update_level[1]++;
+	d->stats.preserve_ad += keep_ad;
+	return true;
+}
+
+bool vmmu_direct_update_quick(struct vmmu_vm *vm, uint64_t at, uint64_t value,
+			      bool keep_ad)
+{
+	struct vmmu_direct_vm *d = vm->direct;
+	const struct vmmu_frame *f = direct_own(d, at >> VMMU_PAGE_SHIFT);
+	uint64_t *slot = direct_slot(d, at);
+
+	if (!f || d->doomed_count || at % sizeof(*slot))
+		return false;
+	if (direct_is(f, VMMU_FRAME_L1))
+		return quick_leaf(d, slot, value, keep_ad);
+	if (f->type < VMMU_FRAME_WRITABLE)
+		return false;
+	entry_store(slot, value);
+	d->stats.update_single++;
+	d->stats.update_level[0]++;
+	d->stats.preserve_ad += keep_ad;
+	return true;
+}
+
 enum vmmu_direct_status vmmu_direct_update(struct vmmu_cpu *cpu,
 					   const struct vmmu_direct_update *u,
 					   uint32_t *budget)

@@ -95,9 +95,9 @@ uint64_t vmmu_direct_entry(const struct vmmu_cpu *cpu, hpa_t at)
 	return entry_load(direct_slot(cpu->vm->direct, at.v & ~(uint64_t)7));
 }
 
-/* The upper levels must let it be written: then only the leaf withholds W, as
- * it must for a table. */
-bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
+/* The entry that maps gva, where the upper levels let it be written: then only
+ * the leaf withholds W, as it must for a table. 0: not so. */
+static inline uint64_t trapped_leaf(const struct vmmu_cpu *cpu, gva_t gva)
 {
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
 	struct way w;
@@ -105,12 +105,66 @@ bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
 
 	if (!cpu->root.v || !is_guests(d, gva) || !find_leaf(cpu, gva, &w) ||
 	    w.withheld & ENTRY_W)
-		return false;
+		return 0;
 	entry = entry_load(direct_slot(d, w.at));
-	if ((entry & (ENTRY_P | ENTRY_W)) != ENTRY_P)
-		return false;
+	if ((entry & (ENTRY_P | ENTRY_W)) != ENTRY_P ||
+	    !direct_is(direct_frame(d, entry_frame(entry)), VMMU_FRAME_L1))
+		return 0;
+	return entry;
+}
+
+bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
+{
+	uint64_t entry = trapped_leaf(cpu, gva);
+
 	*at = mk_hpa((entry & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK));
-	return direct_is(direct_frame(d, entry_frame(entry)), VMMU_FRAME_L1);
+	return entry;
+}
+
+/* A page is made read-only, as all of a process that forks are. */
+static inline bool is_protection(uint64_t old, uint64_t entry)
+{
+	return (old ^ entry) == ENTRY_W && old & ENTRY_W && old & ENTRY_P;
+}
+
+static inline bool protect(struct vmmu_direct_vm *d, uint64_t *slot,
+			   uint64_t *old, uint64_t entry)
+{
+	if (!__atomic_compare_exchange_n(slot, old, entry, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	leaf_put_write(d, entry);
+	return true;
+}
+
+/* The way down once, then as direct_trap.c does it: the frame is an L1 and
+ * stays one meanwhile, so only what the new entry refers to is to be asked. */
+bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
+			       uint64_t value, uint64_t *old)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+	uint64_t *slot, was, entry, leaf;
+	bool done;
+
+	if (gva.v % sizeof(*slot) || d->doomed_count)
+		return false;
+	leaf = trapped_leaf(cpu, gva);
+	if (!leaf)
+		return false;
+	slot = direct_slot(d, (leaf & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK));
+	was = entry_load(slot);
+	do {
+		*old = was;
+		entry = (was & keep) | value;
+		if (is_protection(was, entry))
+			done = protect(d, slot, &was, entry);
+		else if (leaf_take(d, &entry) != VMMU_DIRECT_OK)
+			return false;
+		else
+			done = leaf_exchange(d, slot, &was, entry);
+	} while (!done);
+	d->stats.trapped_writes++;
+	return true;
 }
 
 enum vmmu_direct_status vmmu_direct_update_va(struct vmmu_cpu *cpu, gva_t gva,

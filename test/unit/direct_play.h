@@ -109,6 +109,10 @@ static inline void play_update(struct play *p)
 	u.how = play_byte(p) % 8 == 7 ? VMMU_DIRECT_PRESERVE_AD
 				      : VMMU_DIRECT_NORMAL;
 	budget = play_budget(p);
+	if (play_byte(p) % 4 &&
+	    vmmu_direct_update_quick(&p->rig.vm[p->vm].vm, u.at.v, u.value,
+				     u.how == VMMU_DIRECT_PRESERVE_AD))
+		return;
 	vmmu_direct_update(&p->rig.vm[p->vm].cpu[0], &u, &budget);
 }
 
@@ -137,6 +141,12 @@ static inline void play_trap(struct play *p)
 
 	gva.v |= play_index(p) * 8 | play_byte(p) % 8;
 	value = play_value(p);
+	if (play_byte(p) % 4 == 0 &&
+	    vmmu_direct_trapped_quick(
+		    cpu, mk_gva(gva.v & ~UINT64_C(7)),
+		    play_byte(p) % 2 ? UINT64_MAX << play_byte(p) % 8 : 0,
+		    play_byte(p) % 2 ? value : 0, &was))
+		return;
 	if (!vmmu_direct_is_trapped(cpu, gva, &at))
 		at = play_at(p);
 	else if (play_byte(p) % 2)
@@ -156,6 +166,10 @@ static inline void play_table(struct play *p, unsigned what)
 		vmmu_direct_pin(cpu, hfn, 1 + play_byte(p) % 4, &budget);
 	else if (what == 1)
 		vmmu_direct_unpin(cpu, hfn, &budget);
+	else if (play_byte(p) % 2 &&
+		 (what == 2 ? vmmu_direct_set_root_quick(cpu, hfn)
+			    : vmmu_direct_set_user_root_quick(cpu, hfn)))
+		return;
 	else if (what == 2)
 		vmmu_direct_set_root(cpu, hfn, &budget);
 	else

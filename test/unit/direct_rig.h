@@ -184,6 +184,9 @@ static inline enum vmmu_direct_status rig_update(struct direct_rig *r,
 {
 	const struct vmmu_direct_update u = { .at = at, .value = value };
 
+	/* As the engine asks. */
+	if (vmmu_direct_update_quick(&r->vm[vm].vm, at.v, value, false))
+		return VMMU_DIRECT_OK;
 	return vmmu_direct_update(&r->vm[vm].cpu[0], &u, NULL);
 }
 
