@@ -37,6 +37,8 @@ uint64_t noise(uint64_t n);
 
 /* size bytes of zeroed memory without huge pages; ends the guest if none. */
 uint8_t *fresh(size_t size);
+/* ... at that address, if it is free; 0: anywhere. */
+uint8_t *fresh_at(uintptr_t at, size_t size);
 void release(uint8_t *memory, size_t size);
 
 /* True when the child ends by exit(0). */

@@ -27,14 +27,19 @@ uint64_t noise(uint64_t n)
 	return z ^ z >> 31;
 }
 
-uint8_t *fresh(size_t size)
+uint8_t *fresh_at(uintptr_t at, size_t size)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	void *memory = mmap((void *)at, size, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		give_up("no memory");
 	return memory;
+}
+
+uint8_t *fresh(size_t size)
+{
+	return fresh_at(0, size);
 }
 
 void release(uint8_t *memory, size_t size)
