@@ -202,7 +202,7 @@ like "a pipe: sentence" "$(cat "$answers")" "the monitor ended the guest"
 # 4. What cannot be.
 vmmu run --mmu none --kernel "$BUILD/guest/hello.elf" --monitor /dev/null
 is "bare: status" "$status" 2
-like "bare: sentence" "$sentence" "^vmmu: --monitor needs the hypervisor, on --machine"
+like "bare: sentence" "$sentence" "^vmmu: --monitor needs the hypervisor: --mmu none has none"
 vmmu run --kernel "$BUILD/guest/hello.elf" --monitor /no/such
 is "no such file: status" "$status" 4
 like "no such file: sentence" "$sentence" "^vmmu: /no/such: cannot be read: No"
