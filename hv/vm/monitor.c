@@ -209,6 +209,8 @@ static const struct command {
 	{ "audit", "", "check the invariants of all tables", audit, false },
 	{ "scheme", "[NAME]", "which scheme, or: move the guest to that one",
 	  scheme, false },
+	{ "dirty", "on|off|count|list", "log writes; pages since last asked",
+	  monitor_dirty, true },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

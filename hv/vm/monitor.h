@@ -43,13 +43,14 @@ void monitor_mode(struct vm *vm, struct vmmu_mode *mode);
 enum vmmu_gwalk_status monitor_walk(struct vm *vm, const struct vmmu_mode *mode,
 				    uint64_t gva, struct vmmu_gwalk *walk);
 
-/* monitor_info.c, monitor_pages.c, monitor_walk.c: `args` is what follows the
- * command's name, without blanks before it. */
+/* monitor_info.c, monitor_pages.c, monitor_walk.c, dirty.c: `args` is what
+ * follows the command's name, without blanks before it. */
 typedef void monitor_command(struct vm *vm, const char *args,
 			     const struct fmt_sink *out);
 monitor_command monitor_info_mtree, monitor_info_registers;
 monitor_command monitor_info_mem, monitor_info_tlb;
 monitor_command monitor_gva2gpa, monitor_gpa2hva, monitor_gpa2hpa;
 monitor_command monitor_walk_steps;
+monitor_command monitor_dirty;
 
 #endif

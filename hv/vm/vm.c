@@ -354,6 +354,7 @@ gpa_t vm_put_acpi(struct vm *vm)
 
 void vm_destroy(struct vm *vm)
 {
+	dirty_log_stop(vm);
 	for (unsigned i = 0; i < vm->cpus; i++) {
 		struct vcpu *v = vm->vcpu[i];
 

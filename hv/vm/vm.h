@@ -15,6 +15,7 @@
 #include "vm/code.h"
 #include "vm/config.h"
 #include "vm/cpuid.h"
+#include "vm/dirty.h"
 #include "vm/engine.h"
 #include "vm/monitor.h"
 #include "vm/msr.h"
@@ -97,6 +98,7 @@ struct vm {
 	uint64_t timer_armed; /* board time at which the host's timer is set */
 	int console_byte;     /* read, not yet in the UART; -1: none */
 	struct monitor monitor;
+	struct dirty_log dirty[VM_SLOTS_MAX];
 	uint64_t memory;	/* bytes the guest was promised */
 	uint64_t frames_before; /* in use before the VM was made */
 	hva_t hva;		/* of gpa 0 */

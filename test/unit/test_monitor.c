@@ -70,7 +70,7 @@ static void answers_are_marked(void **state)
 	type("help nothing\n");
 	assert_string_equal(rig.answer, "= there is no command 'nothing'\n=\n");
 	type("help\n");
-	assert_int_equal(lines(), 13);
+	assert_int_equal(lines(), 14);
 	for (const char *s = rig.answer; *s; s = strchr(s, '\n') + 1)
 		assert_true(s[0] == '=' && (s[1] == ' ' || s[1] == '\n'));
 }
@@ -469,6 +469,39 @@ static void walks_pae(void **state)
 	says("info tlb 0x100000000", "=\n");
 }
 
+/* Of the rig's slots one is RAM; the other is read-only, and never logs. */
+static void tells_what_is_dirty(void **state)
+{
+	uint8_t byte = 1;
+
+	(void)state;
+	says("dirty", "= dirty logging is off\n=\n");
+	says("dirty count", "= nothing is logged: dirty on\n=\n");
+	says("dirty on", "= there is no memory for the bitmaps\n"
+			 "= dirty logging is off\n=\n");
+	rig.allocs_left = 1;
+	says("dirty on", "= dirty logging is on\n=\n");
+	says("dirty on", "= dirty logging is on\n=\n");
+	assert_int_equal(rig.allocs_out, 1);
+	says("dirty list", "= slot 0: 0 of 256 pages dirtied\n=\n");
+	for (uint64_t gpa = 0x3f000; gpa <= 0x41000; gpa += 0x1000)
+		assert_int_equal(
+			vmmu_gmem_write(&rig.vm.mem, mk_gpa(gpa), &byte, 1),
+			VMMU_GMEM_OK);
+	assert_int_equal(
+		vmmu_gmem_write(&rig.vm.mem, mk_gpa(RIG_RAM - 1), &byte, 1),
+		VMMU_GMEM_OK);
+	says("dirty list", "= 000000000003f000-0000000000042000\n"
+			   "= 00000000000ff000-0000000000100000\n"
+			   "= slot 0: 4 of 256 pages dirtied\n=\n");
+	says("dirty count", "= slot 0: 0 of 256 pages dirtied\n=\n");
+	says("dirty no", "= 'no' is none of on, off, count, list\n"
+			 "= dirty logging is on\n=\n");
+	says("dirty off", "= dirty logging is off\n=\n");
+	assert_int_equal(rig.allocs_out, 0);
+	asks("audit", " 0 breaches");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +524,7 @@ int main(void)
 		RIG_TEST(statistics),
 		RIG_TEST(audits),
 		RIG_TEST(moves),
+		RIG_TEST(tells_what_is_dirty),
 		RIG_TEST(of_a_paravirtual_guest),
 		RIG_TEST(walks_pae),
 	};

@@ -28,6 +28,7 @@
 #include "cpu/trap.h"
 #include "lab/host.h"
 #include "mm/space.h"
+#include "vm/memory.h"
 #include "vm/vm.h"
 
 #define RIG_RAM	 UINT64_C(0x100000)
@@ -60,6 +61,8 @@ struct rig {
 	void (*idle)(struct rig *r);
 	unsigned runs;
 	bool timer_fired;
+	/* What vm_alloc may still give; what it has out. */
+	unsigned allocs_left, allocs_out;
 	const char *typed; /* console input to come */
 	const char *asked; /* the monitor's input to come */
 	char answer[1 << 20];
@@ -232,6 +235,22 @@ uint64_t host_tsc_khz = 1000000;
 uint64_t space_given(void)
 {
 	return RIG_RAM;
+}
+
+void *vm_alloc(size_t size)
+{
+	if (!rig.allocs_left)
+		return NULL;
+	rig.allocs_left--;
+	rig.allocs_out++;
+	return calloc(1, size);
+}
+
+void vm_free(void *object, size_t size)
+{
+	assert_true(size > 0);
+	rig.allocs_out--;
+	free(object);
 }
 
 int host_console_read(void)
