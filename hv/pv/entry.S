@@ -21,7 +21,7 @@
 #include "pv/offsets.h"
 
 /* Where quick.S goes on when something is not as it is nearly always. */
-	.globl	from_guest_saved, from_guest_lost, iret_fault
+	.globl	from_guest_saved, from_guest_lost, kernel_fault, iret_fault
 	.globl	call_iret, user_syscall, user_syscall_saved, user_syscall_lost
 
 	.text
@@ -98,6 +98,13 @@ from_guest_saved:
 	cld
 	movq	%rsp, %rdi
 	call	pv_trap
+	jmp	pv_exit
+/* rbx is pv_current. */
+kernel_fault:
+	SAVE_MORE
+	cld
+	movq	%rbx, %rdi
+	call	pv_kernel_fault
 	jmp	pv_exit
 from_guest_lost:
 	SAVE_MORE

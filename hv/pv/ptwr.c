@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#include "cpu/cpu.h"
 #include "insn/emulate.h"
 #include "vm/vm.h"
 
@@ -221,7 +222,7 @@ static __attribute__((noinline)) bool write_at_length(struct pv_cpu *c,
 	return write_by_emulation(&t);
 }
 
-bool pv_trapped_write(struct pv_cpu *c, uint64_t gva)
+static inline bool trapped_write(struct pv_cpu *c, uint64_t gva)
 {
 	uint64_t code[2];
 
@@ -231,4 +232,19 @@ bool pv_trapped_write(struct pv_cpu *c, uint64_t gva)
 		return false;
 	c->stats.trapped++;
 	return true;
+}
+
+/* The error code says "user" for all of ring 3; the guest's kernel wants to
+ * see itself as the supervisor. */
+void pv_kernel_fault(struct pv_cpu *c)
+{
+	uint32_t error = (uint32_t)c->frame->error_code;
+	uint64_t gva = read_cr2();
+
+	if ((error & (VMMU_PF_P | VMMU_PF_W | VMMU_PF_RSVD)) ==
+		    (VMMU_PF_P | VMMU_PF_W) &&
+	    trapped_write(c, gva))
+		return;
+	c->info->arch.cr2 = gva;
+	pv_bounce_exception(c, TRAP_PF, error & ~VMMU_PF_U);
 }

@@ -260,7 +260,7 @@ void pv_stack_lost(struct pv_cpu *c);
 void pv_trap(struct trap_frame *f);
 bool pv_emulate_privileged(struct pv_cpu *c);
 bool pv_emulate_forced(struct pv_cpu *c);
-bool pv_trapped_write(struct pv_cpu *c, uint64_t gva);
+void pv_kernel_fault(struct pv_cpu *c); /* #PF in the guest's kernel */
 /* General registers by the numbers that instructions have for them. */
 static inline uint64_t *pv_register(struct trap_frame *f, unsigned n)
 {

@@ -95,7 +95,7 @@ pv_fault_stub:
 	pushq	%rbx
 	movq	pv_current(%rip), %rbx
 	cmpb	$0, PV_CPU_KERNEL(%rbx)
-	jne	from_guest_saved
+	jne	kernel_fault
 	movq	PV_CPU_INFO(%rbx), %rax
 	cmpw	$0, (%rax)
 	jne	from_guest_saved

@@ -4,7 +4,7 @@
  * Nearly all exceptions are the guest's own and go to the handler in its trap
  * table as they are. Looked at first:
  *
- *   #PF   a write of the kernel's to a leaf table that it has mapped read-only
+ *   #PF   ptwr.c: a write of the kernel's to a leaf table
  *   #GP   INT n of the guest; a privileged instruction of its kernel
  *   #UD   CPUID behind the prefix that asks for the guest's own answer
  *   #NM   CR0.TS, which the guest set, is cleared first
@@ -37,21 +37,10 @@ void pv_breathe(struct pv_cpu *c)
 	pv_host_events(c);
 }
 
-/* Before all else, because it is what a guest's processes do all day. The
- * error code says "user" for all of ring 3; the guest's kernel wants to see
- * itself as the supervisor. */
-static inline void page_fault(struct pv_cpu *c, uint32_t error)
+/* A user's, where quick.S does not take it; its kernel's go to ptwr.c. */
+static void page_fault(struct pv_cpu *c, uint32_t error)
 {
-	uint64_t gva = read_cr2();
-
-	if (c->kernel) {
-		if ((error & (VMMU_PF_P | VMMU_PF_W | VMMU_PF_RSVD)) ==
-			    (VMMU_PF_P | VMMU_PF_W) &&
-		    pv_trapped_write(c, gva))
-			return;
-		error &= ~VMMU_PF_U;
-	}
-	c->info->arch.cr2 = gva;
+	c->info->arch.cr2 = read_cr2();
 	pv_bounce_exception(c, VECTOR_PF, error);
 }
 

@@ -36,8 +36,11 @@ static inline bool leaf_absent_ok(const struct vmmu_direct_vm *d,
 	return !addr || addr >= d->config.absent_limit;
 }
 
-static inline enum vmmu_direct_status leaf_get(struct vmmu_direct_vm *d,
-					       uint64_t entry)
+/* The page of a present entry is used once more. Not every caller has to see
+ * a page through that is something else so far: one that does not needs no
+ * registers saved for a call. */
+static inline __attribute__((always_inline)) enum vmmu_direct_status leaf_get(
+	struct vmmu_direct_vm *d, uint64_t entry, bool change_type)
 {
 	uint64_t hfn = entry_frame(entry);
 	struct vmmu_frame *f = direct_own(d, hfn);
@@ -45,9 +48,12 @@ static inline enum vmmu_direct_status leaf_get(struct vmmu_direct_vm *d,
 	if (!f)
 		return VMMU_DIRECT_FOREIGN;
 	if (entry & ENTRY_W) {
-		if (f->type < VMMU_FRAME_WRITABLE)
-			return direct_get_type(d, hfn, VMMU_FRAME_WRITABLE,
-					       NULL);
+		if (__builtin_expect(f->type < VMMU_FRAME_WRITABLE, 0))
+			return change_type
+				       ? direct_get_type(d, hfn,
+							 VMMU_FRAME_WRITABLE,
+							 NULL)
+				       : VMMU_DIRECT_TYPE;
 		if (f->total_count >= d->table.count_limit)
 			return VMMU_DIRECT_COUNT;
 		f->type_count++;
@@ -118,14 +124,15 @@ static inline bool leaf_get_write(const struct vmmu_direct_vm *d,
 
 /* What the guest wrote becomes what is really written, and its page is got:
  * OK, or nothing has changed. */
-static inline enum vmmu_direct_status leaf_take(struct vmmu_direct_vm *d,
-						uint64_t *value)
+static inline __attribute__((always_inline)) enum vmmu_direct_status leaf_take(
+	struct vmmu_direct_vm *d, uint64_t *value, bool change_type)
 {
 	if (!(*value & ENTRY_P))
 		return leaf_absent_ok(d, *value) ? VMMU_DIRECT_OK
 						 : VMMU_DIRECT_BITS;
 	*value = leaf_adjust(d, *value);
-	return *value & d->leaf_bad ? VMMU_DIRECT_BITS : leaf_get(d, *value);
+	return *value & d->leaf_bad ? VMMU_DIRECT_BITS
+				    : leaf_get(d, *value, change_type);
 }
 
 /* An entry whose page is got takes the place of *old, whose page is put.
@@ -147,7 +154,7 @@ static inline bool leaf_exchange(struct vmmu_direct_vm *d, uint64_t *slot,
 /* The L1 entry at *slot becomes value; its frame is a validated L1. */
 static inline __attribute__((always_inline)) enum vmmu_direct_status
 leaf_update(struct vmmu_direct_vm *d, uint64_t *slot, uint64_t value,
-	    bool keep_ad)
+	    bool keep_ad, bool change_type)
 {
 	uint64_t old = entry_load(slot);
 	enum vmmu_direct_status s;
@@ -167,7 +174,7 @@ leaf_update(struct vmmu_direct_vm *d, uint64_t *slot, uint64_t value,
 				leaf_put_write(d, old);
 			return VMMU_DIRECT_OK;
 		}
-		s = leaf_get(d, value);
+		s = leaf_get(d, value, change_type);
 		if (__builtin_expect(s != VMMU_DIRECT_OK, 0))
 			return s;
 	} else if (!leaf_absent_ok(d, value)) {

@@ -64,7 +64,7 @@ static enum vmmu_direct_status leaf_admit(struct vmmu_direct_vm *d,
 
 	if (real & d->leaf_bad)
 		return VMMU_DIRECT_BITS;
-	s = leaf_get(d, real);
+	s = leaf_get(d, real, true);
 	if (s == VMMU_DIRECT_OK && real != entry)
 		entry_store(slot, real);
 	return s;

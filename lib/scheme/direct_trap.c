@@ -30,7 +30,7 @@ static bool is_inside(hpa_t at, unsigned size)
 static bool try_to_write(struct vmmu_direct_vm *d, uint64_t *slot, uint64_t old,
 			 uint64_t value, enum vmmu_direct_status *s)
 {
-	*s = leaf_take(d, &value);
+	*s = leaf_take(d, &value, true);
 	return *s == VMMU_DIRECT_OK && leaf_exchange(d, slot, &old, value);
 }
 

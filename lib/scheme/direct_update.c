@@ -112,7 +112,7 @@ static inline enum vmmu_direct_status update(struct vmmu_direct_vm *d,
 	d->stats.preserve_ad += keep_ad;
 	if (direct_is(f, VMMU_FRAME_L1)) {
 		d->stats.update_level[1]++;
-		return leaf_update(d, slot, u->value, keep_ad);
+		return leaf_update(d, slot, u->value, keep_ad, true);
 	}
 	if (f->type < VMMU_FRAME_WRITABLE)
 		return update_other(d, u, f, slot, budget);
@@ -126,7 +126,7 @@ static __attribute__((noinline)) bool quick_leaf(struct vmmu_direct_vm *d,
 						 uint64_t *slot, uint64_t value,
 						 bool keep_ad)
 {
-	if (leaf_update(d, slot, value, keep_ad) != VMMU_DIRECT_OK)
+	if (leaf_update(d, slot, value, keep_ad, false) != VMMU_DIRECT_OK)
 		return false;
 	d->stats.update_single++;
 	d->stats.update_level[1]++;

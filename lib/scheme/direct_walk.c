@@ -158,7 +158,7 @@ bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
 		entry = (was & keep) | value;
 		if (is_protection(was, entry))
 			done = protect(d, slot, &was, entry);
-		else if (leaf_take(d, &entry) != VMMU_DIRECT_OK)
+		else if (leaf_take(d, &entry, false) != VMMU_DIRECT_OK)
 			return false;
 		else
 			done = leaf_exchange(d, slot, &was, entry);
@@ -181,6 +181,7 @@ enum vmmu_direct_status vmmu_direct_update_va(struct vmmu_cpu *cpu, gva_t gva,
 		return direct_end(d, VMMU_DIRECT_ADDRESS, NULL);
 	if (!cpu->root.v || !find_leaf(cpu, gva, &w))
 		return direct_end(d, VMMU_DIRECT_ABSENT, NULL);
-	return direct_end(d, leaf_update(d, direct_slot(d, w.at), value, false),
-			  NULL);
+	return direct_end(
+		d, leaf_update(d, direct_slot(d, w.at), value, false, true),
+		NULL);
 }

@@ -51,11 +51,12 @@ static void a_change_of_bits_alone_brings_bad_ones(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		for (unsigned how = 0; how < 2; how++) {
+		for (unsigned keep = 0; keep < 2; keep++) {
 			struct vmmu_direct_update u = {
 				.at = rig_at(0, 3, RIG_DATA),
 				.value = rig_to(0, RIG_DATA, RW | bad[i]),
-				.how = how,
+				.how = keep ? VMMU_DIRECT_PRESERVE_AD
+					    : VMMU_DIRECT_NORMAL,
 			};
 
 			assert_int_equal(vmmu_direct_update(&a->r->vm[0].cpu[0],

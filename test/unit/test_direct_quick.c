@@ -53,6 +53,19 @@ static void a_tables_page_does_not_become_writable(void **state)
 	direct_rig_free(r);
 }
 
+/* A page that has another type so far is left to the long way. */
+static void a_change_of_type_is_not_for_it(void **state)
+{
+	struct direct_rig *r = direct_rig();
+
+	(void)state;
+	assert_int_equal(rig_frame(r, 0, 5)->type, VMMU_FRAME_NONE);
+	assert_false(update(r, AT(300), rig_to(0, 5, RW)));
+	assert_int_equal(rig_page(r, rig_hfn(0, 3))[300], 0);
+	assert_int_equal(rig_frame(r, 0, 5)->type, VMMU_FRAME_NONE);
+	direct_rig_free(r);
+}
+
 static void what_is_refused_changes_nothing(void **state)
 {
 	struct direct_rig *r = direct_rig();
@@ -194,6 +207,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_entry_is_changed_and_counted),
 		cmocka_unit_test(a_tables_page_does_not_become_writable),
+		cmocka_unit_test(a_change_of_type_is_not_for_it),
 		cmocka_unit_test(what_is_refused_changes_nothing),
 		cmocka_unit_test(a_page_of_data_is_written),
 		cmocka_unit_test(a_trapped_write_is_carried_out),
