@@ -47,7 +47,7 @@ static void load_pdptes(struct world *w)
 		w->regs.pdpte[i] &= valid;
 }
 
-static void set_cr3(struct world *w, uint64_t cr3)
+static void choose_cr3(struct world *w, uint64_t cr3)
 {
 	uint64_t width = (UINT64_C(1) << w->features.maxphyaddr) - 1;
 
@@ -58,6 +58,11 @@ static void set_cr3(struct world *w, uint64_t cr3)
 		~(w->config.mode == MODE_PAE ? UINT64_C(31) : VMMU_PAGE_MASK);
 	load_pdptes(w);
 	to_smmu(w);
+}
+
+static void set_cr3(struct world *w, uint64_t cr3)
+{
+	choose_cr3(w, cr3);
 	vmmu_cpu_set_regs(&w->cpu, &w->regs, &w->features);
 }
 
@@ -105,10 +110,25 @@ bool op_registers(struct world *w, const struct op *op)
 	return true;
 }
 
+/* In long mode the library has one call for it, and hardware is the client's
+ * to flush. */
+static void load_root(struct world *w, uint64_t cr3)
+{
+	choose_cr3(w, cr3);
+	vmmu_cpu_load_root(&w->cpu, w->regs.cr3);
+	if (w->plant != PLANT_DROP_TLB)
+		tlb_flush_all(&w->tlb);
+}
+
 bool op_cr3(struct world *w, const struct op *op)
 {
-	set_cr3(w, op->arg[0]);
-	if (tells_library(w, VMMU_NEEDS_CR3))
+	bool told = tells_library(w, VMMU_NEEDS_CR3);
+
+	if (told && w->config.mode >= MODE_4LEVEL)
+		load_root(w, op->arg[0]);
+	else
+		set_cr3(w, op->arg[0]);
+	if (told && w->config.mode < MODE_4LEVEL)
 		vmmu_cpu_flush(&w->cpu, VMMU_FLUSH_NON_GLOBAL);
 	if (guest_flushes_tlb(w))
 		tlb_load_cr3(&w->tlb, &w->sregs, false);

@@ -62,6 +62,10 @@ static void emulated(struct guest *g, uint64_t gpa, uint64_t entry)
 static void load_cr3(struct guest *g, uint64_t cr3)
 {
 	g->regs.cr3 = cr3;
+	if (g->mode >= LEVEL4) {
+		vmmu_cpu_load_root(&g->cpu, cr3);
+		return;
+	}
 	if (g->mode == PAE)
 		vmmu_gmem_read(&g->cpu.mem, mk_gpa(cr3), g->regs.pdpte, 32);
 	set_regs(g);
