@@ -52,6 +52,20 @@ static void flush_gva(void *cookie, struct vmmu_cpu *cpu, gva_t gva)
 	port->flush_gva(cpu, gva);
 }
 
+static void log_writes(void *cookie, bool on)
+{
+	const struct hv_port *port = cookie;
+
+	port->log_writes(port->ctx, on);
+}
+
+static void log_drain(void *cookie)
+{
+	const struct hv_port *port = cookie;
+
+	port->log_drain(port->ctx);
+}
+
 static void log_sentence(void *cookie, const char *sentence)
 {
 	(void)cookie;
@@ -66,5 +80,7 @@ const struct vmmu_host_ops hv_host_ops = {
 	.flush_gva = flush_gva,
 	.flush_cpu = flush_cpu,
 	.flush_all = flush_all,
+	.log_writes = log_writes,
+	.log_drain = log_drain,
 	.log = log_sentence,
 };

@@ -14,6 +14,9 @@ struct hv_port {
 	 * not held in parts smaller or larger than a leaf. */
 	void (*flush_cpu)(struct vmmu_cpu *cpu);
 	void (*flush_gva)(struct vmmu_cpu *cpu, gva_t gva);
+	/* Where the engine's hardware logs writes. */
+	void (*log_writes)(void *ctx, bool on);
+	void (*log_drain)(void *ctx);
 	void *ctx;
 };
 

@@ -96,6 +96,21 @@ static bool set_fault_around(struct config *c, struct word value)
 	return true;
 }
 
+static bool is_named(struct word w, const char *name)
+{
+	size_t n = 0;
+
+	while (name[n])
+		n++;
+	return w.length == n && memcmp(w.text, name, n) == 0;
+}
+
+static bool set_pml(struct config *c, struct word value)
+{
+	c->pml = is_named(value, "on");
+	return c->pml || is_named(value, "off");
+}
+
 static const struct key {
 	const char *name;
 	bool (*set)(struct config *c, struct word value);
@@ -108,18 +123,10 @@ static const struct key {
 	{ "table-memory", set_table_memory, "KiB, at least 64" },
 	{ "roots", set_roots, "1 to 64" },
 	{ "fault-around", set_fault_around, "KiB, a power of two, or 0" },
+	{ "pml", set_pml, "on or off" },
 	{ "selftest", NULL, "" }, /* the machine layer's own words */
 	{ "crash", NULL, "" },
 };
-
-static bool is_named(struct word w, const char *name)
-{
-	size_t n = 0;
-
-	while (name[n])
-		n++;
-	return w.length == n && memcmp(w.text, name, n) == 0;
-}
 
 /* The sentence is part of a JSON string later: only plain letters. */
 static const char *unknown(struct word w, char *why, size_t size)
@@ -186,6 +193,7 @@ const char *config_parse(struct config *c, const char *line, char *why,
 		.cpus = 1,
 		.table_pages = 4096,
 		.fault_around = 64 * MIB,
+		.pml = true,
 	};
 	for (;;) {
 		struct word w = { line, 0 };

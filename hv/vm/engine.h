@@ -37,6 +37,7 @@ enum exit_kind {
 	EXIT_UNDEFINED,	  /* an instruction that the guest is not offered */
 	EXIT_TASK_SWITCH, /* under a scheme of software */
 	EXIT_PMC,	  /* RDPMC: no counters are offered */
+	EXIT_LOG_FULL,	  /* of writes, by hardware: it is drained */
 	EXIT_INIT,	  /* INIT, SMI: the machine's own business */
 	EXIT_SHUTDOWN,	  /* triple fault */
 	EXIT_INVALID,	  /* the hardware refused the guest's state */
@@ -207,6 +208,10 @@ struct engine {
 	void (*flush)(struct vcpu *v);
 	/* ... those of this address, in leaves of ours. */
 	void (*flush_gva)(struct vcpu *v, gva_t gva);
+	/* vmmu_hw.logs_dirty: the host's log_writes and log_drain. NULL: it
+	 * never says that it does. */
+	void (*log_writes)(struct vcpu *v, bool on);
+	void (*log_drain)(struct vcpu *v);
 	void (*get_sregs)(struct vcpu *v, struct sregs *s);
 	void (*set_sregs)(struct vcpu *v, const struct sregs *s);
 	void (*get_segment)(struct vcpu *v, enum segment_name name,

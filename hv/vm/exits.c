@@ -579,7 +579,7 @@ static void exit_invalid(struct vcpu *v)
 		(unsigned long long)v->rip, why);
 }
 
-/* The loop has done it, or the machine does. */
+/* The loop or the engine has done it, or the machine does. */
 static void exit_nothing(struct vcpu *v)
 {
 	(void)v;
@@ -608,6 +608,7 @@ void (*const vcpu_exit_handlers[EXIT_KINDS])(struct vcpu *v) = {
 	[EXIT_EXCEPTION] = exit_exception,
 	[EXIT_UNDEFINED] = exit_undefined,
 	[EXIT_PMC] = exit_pmc,
+	[EXIT_LOG_FULL] = exit_nothing,
 	[EXIT_INIT] = exit_nothing,
 	[EXIT_SHUTDOWN] = exit_shutdown,
 	[EXIT_INVALID] = exit_invalid,

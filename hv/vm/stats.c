@@ -41,6 +41,7 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_EXCEPTION] = "exception",
 	[EXIT_UNDEFINED] = "undefined",
 	[EXIT_PMC] = "pmc",
+	[EXIT_LOG_FULL] = "log_full",
 	[EXIT_INIT] = "init",
 	[EXIT_SHUTDOWN] = "shutdown",
 	[EXIT_INVALID] = "invalid",

@@ -145,6 +145,22 @@ static void flush_vcpu_gva(struct vmmu_cpu *cpu, gva_t gva)
 	v->vm->engine->flush_gva(v, gva);
 }
 
+static void log_writes(void *ctx, bool on)
+{
+	struct vm *vm = ctx;
+
+	for (unsigned i = 0; i < vm->cpus; i++)
+		vm->engine->log_writes(vm->vcpu[i], on);
+}
+
+static void log_drain(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	for (unsigned i = 0; i < vm->cpus; i++)
+		vm->engine->log_drain(vm->vcpu[i]);
+}
+
 static const char *make_memory(struct vm *vm, const struct config *config)
 {
 	struct vmmu_vm_config c = {
@@ -160,9 +176,12 @@ static const char *make_memory(struct vm *vm, const struct config *config)
 	vm->port = (struct hv_port){ .flush = flush_vcpus,
 				     .flush_cpu = flush_vcpu,
 				     .flush_gva = flush_vcpu_gva,
+				     .log_writes = log_writes,
+				     .log_drain = log_drain,
 				     .ctx = vm };
 	vm->memory = config->memory;
 	vm->engine->hardware(&c.hw);
+	c.hw.logs_dirty &= config->pml;
 	if (!vmmu_vm_init(&vm->mmu, &c))
 		return "there is no memory for the VM's tables";
 	vmmu_gmem_init(&vm->mem, &vm->mmu.slots, &vm->mmu.host);

@@ -20,6 +20,7 @@
 #include "mm/paging.h"
 #include "vm/vm.h"
 #include "vmx/insn.h"
+#include "vmx/pml.h"
 #include "vmx/state.h"
 
 #define VECTOR_DB 1u
@@ -165,6 +166,10 @@ static void controls_fill(const struct vmx_vcpu *s, const struct vcpu *v)
 	vmwrite(VMCS_TSC_OFFSET, v->vm->tsc_offset);
 	if (c->vpid)
 		vmwrite(VMCS_VPID, s->vpid);
+	if (c->pml) {
+		vmwrite(VMCS_PML_ADDRESS, s->pml.v);
+		vmwrite(VMCS_PML_INDEX, PML_EMPTY);
+	}
 	if (c->proc2_nested & VMX_PROC2_ENCLS)
 		vmwrite(VMCS_ENCLS_BITMAP, UINT64_MAX);
 }
@@ -191,7 +196,8 @@ static void guest_fill(struct vmx_vcpu *s)
 
 bool vmx_vmcs_init(struct vmx_vcpu *s, struct vcpu *v)
 {
-	if (!region_make(s->cpu, &s->vmcs))
+	if (!region_make(s->cpu, &s->vmcs) ||
+	    (s->cpu->controls.pml && !frame_alloc(&s->pml)))
 		return false;
 	s->vpid = ++s->cpu->vpid_last;
 	if (!vmclear(s->vmcs.v) || !vmptrld(s->vmcs.v))
@@ -205,6 +211,28 @@ bool vmx_vmcs_init(struct vmx_vcpu *s, struct vcpu *v)
 
 /* 3. Another scheme. */
 
+/* Logging is for slots that log: otherwise full logs would be exits for
+ * nothing. */
+static void write_proc2(const struct vmx_vcpu *s)
+{
+	const struct vmx_controls *c = &s->cpu->controls;
+	uint32_t proc2 = s->software ? c->proc2_software : c->proc2_nested;
+
+	if (s->logs && !s->software)
+		proc2 |= VMX_PROC2_PML;
+	if (s->proc & VMX_PROC_SECONDARY)
+		vmwrite(VMCS_PROC2_CONTROLS, proc2);
+}
+
+void vmx_log_writes(struct vcpu *v, bool on)
+{
+	struct vmx_vcpu *s = v->engine_state;
+
+	vmx_make_current(s);
+	s->logs = on;
+	write_proc2(s);
+}
+
 static void intercept(struct vcpu *v, struct vmx_vcpu *s)
 {
 	const struct vmx_controls *c = &s->cpu->controls;
@@ -217,9 +245,7 @@ static void intercept(struct vcpu *v, struct vmx_vcpu *s)
 	s->proc = (s->software ? c->proc_software : c->proc_nested) |
 		  (s->proc & windows);
 	vmwrite(VMCS_PROC_CONTROLS, s->proc);
-	if (s->proc & VMX_PROC_SECONDARY)
-		vmwrite(VMCS_PROC2_CONTROLS,
-			s->software ? c->proc2_software : c->proc2_nested);
+	write_proc2(s);
 	vmwrite(VMCS_EXCEPTIONS, exceptions);
 	vmwrite(VMCS_CR0_MASK, ~vmx_cr0_owned(s));
 	vmwrite(VMCS_CR4_MASK, ~vmx_cr4_owned(v, s));

@@ -17,6 +17,7 @@
 #include "vm/engine.h"
 #include "vm/vm.h"
 #include "vmx/insn.h"
+#include "vmx/pml.h"
 #include "vmx/qual.h"
 #include "vmx/state.h"
 
@@ -71,6 +72,7 @@ static void vmx_hardware(struct vmmu_hw *hw)
 	hw->nested_format = this_cpu.controls.no_nested ? NULL : &pt_ept;
 	hw->nested_max_leaf = this_cpu.controls.max_leaf;
 	hw->host_max_leaf = gib_pages ? 3 : 2;
+	hw->logs_dirty = this_cpu.controls.pml;
 	hw->filters_faults = (cpuid(0x80000008, 0).eax & 0xff) < 52;
 }
 
@@ -108,6 +110,8 @@ static void vmx_vcpu_fini(struct vcpu *v)
 	if (s->cpu->current == s)
 		s->cpu->current = NULL;
 	frame_free(s->vmcs, 0);
+	if (s->pml.v)
+		frame_free(s->pml, 0);
 	frame_free(ptr_hpa(s), 0);
 	v->engine_state = NULL;
 }
@@ -128,6 +132,21 @@ static void vmx_flush_gva(struct vcpu *v, gva_t gva)
 		invvpid(INVVPID_ADDR, s->vpid, gva.v);
 	else
 		vmx_flush(v);
+}
+
+static void mark_logged(void *vm, uint64_t gpa)
+{
+	vmmu_vm_logged(vm, mk_gpa(gpa));
+}
+
+static void vmx_log_drain(struct vcpu *v)
+{
+	struct vmx_vcpu *s = v->engine_state;
+
+	vmx_make_current(s);
+	pml_drain(hpa_ptr(s->pml), vmread(VMCS_PML_INDEX), mark_logged,
+		  &v->vm->mmu);
+	vmwrite(VMCS_PML_INDEX, PML_EMPTY);
 }
 
 static void set_proc(struct vcpu *v, uint32_t bit, bool wanted)
@@ -225,6 +244,16 @@ static enum exit_kind decode_violation(struct vcpu *v, struct vmx_vcpu *s)
 	return EXIT_VIOLATION;
 }
 
+/* The write that found no room is done again. SDM 3C 28.3.6. */
+static enum exit_kind decode_log_full(struct vcpu *v, struct vmx_vcpu *s)
+{
+	if ((vmread(VMCS_QUALIFICATION) & VMX_EVENT_UNBLOCKED) &&
+	    !(vmread(VMCS_VECTORING) & VMX_EVENT_VALID))
+		block_nmis_again(s);
+	vmx_log_drain(v);
+	return EXIT_LOG_FULL;
+}
+
 /* An exit in the middle of delivering an event (SDM 3C 27.2.4): it is
  * delivered again, except those of instructions, which the guest executes
  * again. */
@@ -249,6 +278,8 @@ static __attribute__((noinline)) enum exit_kind decode_detailed(
 		return decode_exception(v, s);
 	case VMX_REASON_EPT_VIOLATION:
 		return decode_violation(v, s);
+	case VMX_REASON_PML_FULL:
+		return decode_log_full(v, s);
 	case VMX_REASON_IO:
 		vmx_qual_io(vmread(VMCS_QUALIFICATION), &e->io);
 		break;
@@ -383,6 +414,8 @@ const struct engine engine_vmx = {
 	.want_iret = vmx_want_iret,
 	.flush = vmx_flush,
 	.flush_gva = vmx_flush_gva,
+	.log_writes = vmx_log_writes,
+	.log_drain = vmx_log_drain,
 	.get_sregs = vmx_get_sregs,
 	.set_sregs = vmx_set_sregs,
 	.get_segment = vmx_get_segment,

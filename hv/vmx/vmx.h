@@ -44,6 +44,8 @@ struct vmx_vcpu {
 	struct vmmu_regs guest;
 	struct vmx_cpu *cpu;
 	hpa_t vmcs;
+	hpa_t pml; /* the log of writes; 0: there is none */
+	bool logs; /* it is wanted */
 	uint64_t eptp;
 	uint32_t refused; /* the error of an entry that was; 0: none */
 	uint16_t vpid;
@@ -69,6 +71,7 @@ void vmx_caps_read(struct vmx_caps *caps);
 const char *vmx_cpu_start(struct vmx_cpu *cpu);
 bool vmx_vmcs_init(struct vmx_vcpu *s, struct vcpu *v);
 void vmx_use_scheme(struct vcpu *v);
+void vmx_log_writes(struct vcpu *v, bool on);
 
 /* vmx/tlb.c: what is stale is done away with. False: the VM has ended. */
 bool vmx_freshen(struct vcpu *v, struct vmx_vcpu *s);

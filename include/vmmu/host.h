@@ -55,6 +55,12 @@ struct vmmu_host_ops {
 	void (*flush_cpu)(void *cookie, struct vmmu_cpu *cpu);
 	void (*flush_all)(void *cookie);
 
+	/* Where vmmu_hw.logs_dirty, else they may be NULL. Hardware logs which
+	 * pages all vCPUs write, from now on or no longer. When log_drain
+	 * returns, vmmu_vm_logged was called for each page logged so far. */
+	void (*log_writes)(void *cookie, bool on);
+	void (*log_drain)(void *cookie);
+
 	/* A sentence for the log; may be NULL. Never on the exit path. */
 	void (*log)(void *cookie, const char *sentence);
 };

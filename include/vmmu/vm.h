@@ -25,6 +25,9 @@ struct vmmu_hw {
 	/* The engine can give a #PF with P = 0 in its error code to the guest
 	 * and see all others; and bit 51 of a page-table entry is reserved. */
 	bool filters_faults;
+	/* It can put down which 4 KiB page a write sets D of, in a leaf of the
+	 * nested table: the host's log_writes and log_drain are there. */
+	bool logs_dirty;
 };
 
 /* Counters, with KVM's names where the event is the same. A fault that is not
@@ -104,6 +107,7 @@ struct vmmu_vm {
 	struct pt_pool pool;
 	uint64_t fault_around;
 	uint32_t roots;
+	bool logging; /* the host was told to, by log_writes */
 	struct vmmu_stats stats;
 	struct vmmu_run run[VMMU_RUNS]; /* by address */
 	struct vmmu_scheme_use use[VMMU_SCHEMES_MAX];
@@ -144,9 +148,13 @@ enum vmmu_slot_error vmmu_vm_set_slot(struct vmmu_vm *vm,
 void vmmu_vm_backing_changed(struct vmmu_vm *vm, hva_t hva, uint64_t size);
 
 /* KVM_GET_DIRTY_LOG: copies the slot's bitmap to `out` (one bit a page,
- * rounded up to 64), clears it and write-protects what was set. False: no
- * such slot, or it does not log. */
+ * rounded up to 64), clears it and write-protects what was set, or has it
+ * logged anew by hardware that can. False: no such slot, or it does not log. */
 bool vmmu_vm_get_dirty_log(struct vmmu_vm *vm, uint32_t slot_id, uint64_t *out);
+
+/* Hardware has logged a write to this page: from within log_drain, or at any
+ * time between log_writes(true) and log_writes(false). Whatever gpa it is. */
+void vmmu_vm_logged(struct vmmu_vm *vm, gpa_t gpa);
 
 /* A vCPU under a scheme. False: no memory for its first table. */
 bool vmmu_cpu_init(struct vmmu_cpu *cpu, struct vmmu_vm *vm,

@@ -12,7 +12,10 @@
  * A write between 1 and 2 is to a page that the caller was told of, and is
  * in memory before the caller looks: nothing is lost. Software that writes
  * for the guest keeps no pointer into such a slot (gmem.c).
+ *
+ * Where hardware logs, the nested scheme has another rule: hwlog.c.
  */
+#include "scheme/hwlog.h"
 #include "scheme/vm_events.h"
 
 /* Answers how many words have a bit; *first and *last: which. */
@@ -40,6 +43,7 @@ bool vmmu_vm_get_dirty_log(struct vmmu_vm *vm, uint32_t slot_id, uint64_t *out)
 
 	if (!slot || !(slot->flags & VMMU_SLOT_LOG_DIRTY))
 		return false;
+	hwlog_drain(vm);
 	if (!take_bits(slot, out, &first, &last))
 		return true;
 	pages = slot->size >> VMMU_PAGE_SHIFT;

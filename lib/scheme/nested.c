@@ -13,7 +13,7 @@
  *   congruent, then absent neighbours of the same size, out to fault_around.
  *   A slot that logs gets 4 KiB leaves, writable only while the page's dirty
  *   bit is set; memory that the host shares is never writable. Neither is
- *   widened.
+ *   widened. Where hardware logs the 4 KiB leaves are like others: hwlog.c.
  *
  * SDM 3C 28.3, APM 2 15.25. A and D of guest tables are set by hardware (I3).
  * No MMIO address is remembered: finding that there is no slot takes less
@@ -22,6 +22,7 @@
 #include <stddef.h>
 
 #include "scheme/finding.h"
+#include "scheme/hwlog.h"
 
 /* The state of the scheme in one VM. */
 struct nested {
@@ -137,7 +138,8 @@ static __attribute__((noinline)) bool fill_large(struct vmmu_cpu *cpu,
 						 const struct finding *f)
 {
 	const struct pt_table *t = &n->table;
-	unsigned level = finding_level(t, f, t->max_leaf_level);
+	unsigned most = hwlog_has(cpu->vm, f->slot) ? 1 : t->max_leaf_level;
+	unsigned level = finding_level(t, f, most);
 
 	return fill_at(cpu, n, f, level, pt_span(&t->format->level[level]) - 1);
 }
@@ -169,7 +171,7 @@ static void nested_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		a->gpa = fault->gpa;
 		return;
 	}
-	r = finding_look_up(vm, &f, writes);
+	r = finding_look_up_logged(vm, &f, writes, vm->hw.logs_dirty);
 	if (r != VMMU_RESOLVE_OK)
 		finding_no_backing(vm, r, a);
 	else if (writes && !f.writable)
@@ -212,7 +214,10 @@ static void nested_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
 		pt_unmap(t, addr, size, &changed);
 		break;
 	case VMMU_GPA_READ_ONLY:
-		pt_protect(t, addr, size, VMMU_W, &changed);
+		if (hwlog_has(vm, vmmu_slots_find(&vm->slots, gfn)))
+			changed = hwlog_renew(t, addr, size);
+		else
+			pt_protect(t, addr, size, VMMU_W, &changed);
 		break;
 	case VMMU_GPA_RELAXED:
 		changed = merge_range(t, addr, addr + size - 1);

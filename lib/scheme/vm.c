@@ -9,11 +9,12 @@
  *    one zeroed table page of state.
  * 2. A slot that goes or moves is told to the schemes while it is still in
  *    force; a flag is told when the new one is, so that no entry made in
- *    between escapes it.
+ *    between escapes it. What hardware has logged belongs to the old one.
  * 3. A change of backing is found in every slot that shows it: several may.
  */
 #include <stddef.h>
 
+#include "scheme/hwlog.h"
 #include "scheme/vm_events.h"
 
 /* 1. Schemes in use. */
@@ -128,6 +129,7 @@ static bool stays(const struct vmmu_slot_change *c)
 
 static void before_change(void *ctx, const struct vmmu_slot_change *c)
 {
+	hwlog_drain(ctx);
 	if (c->old && !stays(c))
 		slot_changed(ctx, c->old, VMMU_GPA_GONE);
 }
@@ -136,6 +138,7 @@ static void after_change(void *ctx, const struct vmmu_slot_change *c)
 {
 	uint32_t gained, lost;
 
+	hwlog_update(ctx);
 	if (!stays(c))
 		return;
 	gained = c->now->flags & ~c->old->flags;

@@ -1,5 +1,20 @@
-/* The dirty log is exact: what was written is told, once, and nothing else. */
+/*
+ * The dirty log is exact: what was written is told, once, and nothing else; by
+ * write-protection, and by hardware that logs.
+ */
 #include "vm_rig.h"
+
+static bool by_hardware;
+
+/* A test of both ways. */
+#define EACH_WAY(name)                                                         \
+	EACH(name)                                                             \
+	static void name##_by_hardware(void **state)                           \
+	{                                                                      \
+		by_hardware = true;                                            \
+		name(state);                                                   \
+		by_hardware = false;                                           \
+	}
 
 #define PAGES 1000u /* no multiple of 64 */
 #define WORDS ((PAGES + 63) / 64)
@@ -25,6 +40,7 @@ static struct log_rig *log_rig(const struct pt_format *f)
 	struct log_rig *l = calloc(1, sizeof(*l));
 
 	c.fault_around = 64 * MIB;
+	c.logs_dirty = by_hardware;
 	l->r = vm_rig_make(&c);
 	return l;
 }
@@ -58,8 +74,13 @@ static void tells_what_was_written_in(const struct pt_format *f)
 	touch(l, 4, VMMU_R);
 	touch(l, PAGES - 1, VMMU_W);
 	touch(l, 3, VMMU_W);
-	assert_int_equal(l->r->vm.stats.pf_dirty, 2);
-	assert_int_equal(level_at(l, 2), 0); /* no neighbours */
+	if (by_hardware) {
+		assert_int_equal(l->r->vm.stats.pf_dirty, 0);
+		assert_int_equal(level_at(l, 2), 1);
+	} else {
+		assert_int_equal(l->r->vm.stats.pf_dirty, 2);
+		assert_int_equal(level_at(l, 2), 0); /* no neighbours */
+	}
 	vm_rig_audit(l->r);
 	assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
 	for (unsigned i = 0; i < PAGES; i++)
@@ -75,7 +96,7 @@ static void tells_what_was_written_in(const struct pt_format *f)
 	assert_int_equal(l->out[0], 8);
 	log_rig_free(l);
 }
-EACH(tells_what_was_written)
+EACH_WAY(tells_what_was_written)
 
 static void a_slot_that_does_not_log_has_no_log_in(const struct pt_format *f)
 {
@@ -86,7 +107,7 @@ static void a_slot_that_does_not_log_has_no_log_in(const struct pt_format *f)
 	assert_false(vmmu_vm_get_dirty_log(&l->r->vm, 1, l->out));
 	log_rig_free(l);
 }
-EACH(a_slot_that_does_not_log_has_no_log)
+EACH_WAY(a_slot_that_does_not_log_has_no_log)
 
 /* Large leaves become read-only as they are; the first write splits one. */
 static void splits_when_written_not_when_turned_on_in(const struct pt_format *f)
@@ -166,7 +187,7 @@ static void a_new_bitmap_starts_clean_in(const struct pt_format *f)
 	assert_int_equal(l->out[0], 1u << 9);
 	log_rig_free(l);
 }
-EACH(a_new_bitmap_starts_clean)
+EACH_WAY(a_new_bitmap_starts_clean)
 
 /* What software writes for the guest is logged too, each time anew. */
 static void logs_what_software_writes_in(const struct pt_format *f)
@@ -185,7 +206,7 @@ static void logs_what_software_writes_in(const struct pt_format *f)
 	}
 	log_rig_free(l);
 }
-EACH(logs_what_software_writes)
+EACH_WAY(logs_what_software_writes)
 
 /* Random reads, writes and readings of the log, against a set of bits. */
 static void agrees_with_a_set_of_bits_in(const struct pt_format *f)
@@ -213,18 +234,89 @@ static void agrees_with_a_set_of_bits_in(const struct pt_format *f)
 	}
 	log_rig_free(l);
 }
-EACH(agrees_with_a_set_of_bits)
+EACH_WAY(agrees_with_a_set_of_bits)
+
+/* Many first writes cost a violation for each table of leaves; and when they
+ * are logged anew, none. */
+static void hardware_logs_without_faults_in(const struct pt_format *f)
+{
+	struct log_rig *l;
+	uint64_t violations;
+
+	by_hardware = true;
+	l = log_rig(f);
+	by_hardware = false;
+	set_flags(l, 0);
+	touch(l, 0, VMMU_W);
+	assert_int_equal(level_at(l, 0), 2);
+	assert_false(l->r->logs);
+	set_flags(l, VMMU_SLOT_LOG_DIRTY);
+	assert_true(l->r->logs);
+	assert_int_equal(level_at(l, 0), 0);
+	violations = l->r->vm.stats.violations;
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < PAGES; i++)
+			touch(l, i, VMMU_W);
+		assert_true(vmmu_vm_get_dirty_log(&l->r->vm, 0, l->out));
+		for (unsigned i = 0; i < PAGES; i++)
+			assert_true(l->out[i / 64] >> i % 64 & 1);
+		vm_rig_audit(l->r);
+	}
+	assert_int_equal(l->r->vm.stats.violations, violations + 2);
+	assert_int_equal(level_at(l, 0), 1);
+	set_flags(l, 0);
+	assert_false(l->r->logs);
+	assert_int_equal(level_at(l, 0), 2);
+	touch(l, 1, VMMU_W);
+	log_rig_free(l);
+}
+EACH(hardware_logs_without_faults)
+
+/* What was logged of a slot is told of that slot, although it has gone or has
+ * another bitmap by the time that the log would be full. */
+static void what_was_logged_is_drained_in_time_in(const struct pt_format *f)
+{
+	uint64_t other[WORDS] = { 0 };
+	struct log_rig *l;
+
+	by_hardware = true;
+	l = log_rig(f);
+	by_hardware = false;
+	set_flags(l, VMMU_SLOT_LOG_DIRTY);
+	touch(l, 9, VMMU_W);
+	assert_int_equal(l->bitmap[0], 0);
+	assert_int_equal(vm_rig_slot(l->r, 0, VMMU_SLOT_LOG_DIRTY, GPA,
+				     PAGES * 4096ul, GPA, other),
+			 VMMU_SLOT_OK);
+	assert_int_equal(l->bitmap[0], 1u << 9);
+	touch(l, 10, VMMU_W);
+	vmmu_vm_logged(&l->r->vm, mk_gpa(GPA - 4096)); /* no slot has it */
+	assert_int_equal(vm_rig_slot(l->r, 0, 0, GPA, 0, GPA, NULL),
+			 VMMU_SLOT_OK);
+	assert_int_equal(other[0], 1u << 10);
+	assert_false(l->r->logs);
+	log_rig_free(l);
+}
+EACH(what_was_logged_is_drained_in_time)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_what_was_written),
+		cmocka_unit_test(tells_what_was_written_by_hardware),
 		cmocka_unit_test(a_slot_that_does_not_log_has_no_log),
+		cmocka_unit_test(
+			a_slot_that_does_not_log_has_no_log_by_hardware),
 		cmocka_unit_test(splits_when_written_not_when_turned_on),
 		cmocka_unit_test(goes_back_to_large_leaves),
 		cmocka_unit_test(a_new_bitmap_starts_clean),
+		cmocka_unit_test(a_new_bitmap_starts_clean_by_hardware),
 		cmocka_unit_test(logs_what_software_writes),
+		cmocka_unit_test(logs_what_software_writes_by_hardware),
 		cmocka_unit_test(agrees_with_a_set_of_bits),
+		cmocka_unit_test(agrees_with_a_set_of_bits_by_hardware),
+		cmocka_unit_test(hardware_logs_without_faults),
+		cmocka_unit_test(what_was_logged_is_drained_in_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

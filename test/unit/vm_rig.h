@@ -27,11 +27,13 @@
 
 #define VM_RIG_SLOTS 16u
 #define VM_RIG_TLB   256u
+#define VM_RIG_LOG   8u
 #define MIB	     (UINT64_C(1) << 20)
 
 struct vm_rig_tlb_entry {
 	uint64_t gpa, hpa; /* of the page */
 	unsigned perms;	   /* 0: empty */
+	bool dirty;	   /* hardware sets D no more, and logs nothing */
 };
 
 struct vm_rig {
@@ -41,6 +43,11 @@ struct vm_rig {
 	struct vmmu_slot slot[VM_RIG_SLOTS];
 	struct vm_rig_tlb_entry tlb[VM_RIG_TLB];
 	unsigned tlb_next;
+	/* Hardware's log of writes, where the rig has one. */
+	struct vmmu_host_ops ops;
+	bool logs;
+	uint64_t log[VM_RIG_LOG];
+	unsigned log_count, log_drains;
 };
 
 struct vm_rig_config {
@@ -48,6 +55,7 @@ struct vm_rig_config {
 	struct lab_host_config lab;
 	uint64_t fault_around;
 	uint32_t table_limit;
+	bool logs_dirty;
 };
 
 static inline struct vm_rig_config vm_rig_default(const struct pt_format *f)
@@ -79,6 +87,26 @@ static inline void vm_rig_flushed(void *ctx, struct vmmu_cpu *cpu,
 		memset(r->tlb, 0, sizeof(r->tlb));
 }
 
+static inline void vm_rig_log_writes(void *cookie, bool on)
+{
+	struct vm_rig *r =
+		(void *)((char *)cookie - offsetof(struct vm_rig, lab));
+
+	assert_true(r->logs != on);
+	assert_int_equal(r->log_count, 0);
+	r->logs = on;
+}
+
+static inline void vm_rig_log_drain(void *cookie)
+{
+	struct vm_rig *r =
+		(void *)((char *)cookie - offsetof(struct vm_rig, lab));
+
+	r->log_drains++;
+	while (r->log_count)
+		vmmu_vm_logged(&r->vm, mk_gpa(r->log[--r->log_count]));
+}
+
 static inline struct vm_rig *vm_rig_make(const struct vm_rig_config *c)
 {
 	struct vm_rig *r = calloc(1, sizeof(*r));
@@ -93,12 +121,20 @@ static inline struct vm_rig *vm_rig_make(const struct vm_rig_config *c)
 	};
 	vc = (struct vmmu_vm_config){
 		.host = lab_host_ops(&r->lab),
-		.hw = { .nested_format = c->format, .nested_max_leaf = 3 },
+		.hw = { .nested_format = c->format,
+			.nested_max_leaf = 3,
+			.logs_dirty = c->logs_dirty },
 		.slot_storage = r->slot,
 		.slot_capacity = VM_RIG_SLOTS,
 		.table_limit = c->table_limit,
 		.fault_around = c->fault_around,
 	};
+	r->ops = *vc.host.ops;
+	if (c->logs_dirty) {
+		r->ops.log_writes = vm_rig_log_writes;
+		r->ops.log_drain = vm_rig_log_drain;
+	}
+	vc.host.ops = &r->ops;
 	assert_true(vmmu_vm_init(&r->vm, &vc));
 	for (unsigned i = 0; i < 2; i++)
 		assert_true(vmmu_cpu_init(&r->cpu[i], &r->vm, &vmmu_nested));
@@ -160,13 +196,32 @@ static inline struct vmmu_answer vm_rig_fault(struct vm_rig *r, uint64_t gpa,
 	return a;
 }
 
+/* A write sets D, and where hardware logs that is put down. */
+static inline void vm_rig_set_dirty(struct vm_rig *r, uint64_t gpa,
+				    struct pt_walk *w)
+{
+	uint64_t dirty = vm_rig_table(r)->format->level[w->level].dirty;
+
+	if (w->entry & dirty)
+		return;
+	*w->slot = w->entry |= dirty;
+	if (!r->logs)
+		return;
+	if (r->log_count == VM_RIG_LOG)
+		vm_rig_log_drain(&r->lab);
+	r->log[r->log_count++] = gpa & ~VMMU_PAGE_MASK;
+}
+
 static inline void vm_rig_tlb_insert(struct vm_rig *r, uint64_t gpa,
 				     const struct pt_walk *w)
 {
+	uint64_t dirty = vm_rig_table(r)->format->level[w->level].dirty;
+
 	r->tlb[r->tlb_next++ % VM_RIG_TLB] = (struct vm_rig_tlb_entry){
 		.gpa = gpa & ~VMMU_PAGE_MASK,
 		.hpa = w->out & ~VMMU_PAGE_MASK,
 		.perms = w->perms & VMMU_RWX,
+		.dirty = !r->vm.hw.logs_dirty || w->entry & dirty,
 	};
 }
 
@@ -181,6 +236,8 @@ static inline enum vmmu_verdict vm_rig_touch(struct vm_rig *r, uint64_t gpa,
 	for (unsigned tries = 0; tries < 3; tries++) {
 		if (pt_walk(vm_rig_table(r), gpa, &w) &&
 		    (w.perms & access) == access) {
+			if (r->vm.hw.logs_dirty && access & VMMU_W)
+				vm_rig_set_dirty(r, gpa, &w);
 			vm_rig_tlb_insert(r, gpa, &w);
 			if (hpa)
 				*hpa = w.out;
@@ -212,7 +269,8 @@ static inline void vm_rig_tlb_check(const struct vm_rig *r)
 		assert_int_equal(e->hpa, hpa.v);
 		if (slot->flags & VMMU_SLOT_READ_ONLY)
 			assert_false(e->perms & VMMU_W);
-		if (slot->flags & VMMU_SLOT_LOG_DIRTY && e->perms & VMMU_W) {
+		if (slot->flags & VMMU_SLOT_LOG_DIRTY && e->perms & VMMU_W &&
+		    e->dirty) {
 			uint64_t n = (e->gpa - slot->gpa.v) / VMMU_PAGE_SIZE;
 
 			assert_true(slot->dirty[n / 64] >> n % 64 & 1);
