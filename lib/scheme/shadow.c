@@ -201,6 +201,8 @@ static void shadow_gpa_changed(struct vmmu_vm *vm, gfn_t gfn, uint64_t count,
 
 	if (change == VMMU_GPA_RELAXED)
 		return; /* small leaves are no error */
+	/* What the guest took away and has not flushed yet is in no chain. */
+	s->stale = true;
 	if (count == UINT64_MAX >> VMMU_PAGE_SHIFT)
 		shadow_zap_all(s);
 	else

@@ -94,6 +94,7 @@ static bool guest_agrees(struct way *w)
 
 	if (shadow_is_direct(w->p) || shadow_is_pae_root(w->p))
 		return true;
+	shadow_settle(w->s); /* no processor writes there unseen any more */
 	if (!shadow_read(w->cpu, walk->tables[level].v + index * m->entry_size,
 			 m->entry_size, &entry))
 		return false;

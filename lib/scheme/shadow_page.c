@@ -72,14 +72,17 @@ static bool more_ids(struct shadow_vm *s)
  * pages at most, which bounds them too. */
 static void begin_beside(struct shadow_vm *s)
 {
-	s->table_max = s->vm->pool.limit;
-	pt_pool_set_limit(&s->vm->pool, 3 * s->table_max);
+	const uint32_t most = SHADOW_DESCS * (SHADOW_IN_PAGE - 1);
+	uint32_t limit = s->vm->pool.limit;
+
+	s->table_max = limit < most ? limit : most;
+	pt_pool_set_limit(&s->vm->pool, 3 * limit);
 }
 
 static void end_beside(struct shadow_vm *s)
 {
 	if (s->table_max)
-		pt_pool_set_limit(&s->vm->pool, s->table_max);
+		pt_pool_set_limit(&s->vm->pool, s->vm->pool.limit / 3);
 }
 
 static bool is_full(const struct shadow_vm *s)

@@ -381,9 +381,7 @@ static bool is_busy(struct vmmu_cpu *cpu, struct shadow_vm *s,
 static void sync_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		      struct shadow_page *p, bool keep)
 {
-	if (!is_linked(p))
-		shadow_page_free(s, p);
-	else if (!keep || !is_busy(cpu, s, p))
+	if (!keep || !is_busy(cpu, s, p))
 		close_page(cpu, s, p);
 }
 
@@ -399,11 +397,15 @@ void shadow_sync_root(struct vmmu_cpu *cpu, struct shadow_vm *s)
 			continue;
 		p = shadow_at(s, s->unsync[i]);
 		s->owner[i] = owner_of(s, p);
-		sync_page(cpu, s, p, true);
+		if (is_linked(p))
+			sync_page(cpu, s, p, true);
+		else
+			shadow_page_free(s, p);
 	}
 }
 
-/* With `keep` what is being changed stays out of sync, though made right. */
+/* With `keep` what is being changed stays out of sync, though made right. No
+ * page is freed: a fill may be at one. */
 void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep)
 {
 	for (uint32_t i = s->unsync_count; i-- > 0;)
