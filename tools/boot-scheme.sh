@@ -3,6 +3,7 @@
 # leaves DIR/SCHEME.console, .json (statistics) and .rows (the guest's own
 # lines, as JSON). Shows what it is at when standard error is a terminal.
 # Usage: boot-scheme.sh SCHEME DIR BUILD KERNEL
+# The scheme shadow-pv is shadow for a paravirtual guest.
 # The environment's TIMEOUT (seconds) bounds it; ROOTS is how many roots shadow
 # keeps; MACHINE is what executes, as vmmu run takes it.
 set -uo pipefail
@@ -19,10 +20,13 @@ progress() {
 
 # A paravirtual guest has no UART.
 console=ttyS0
-[ "$scheme" != direct ] || console=hvc0
+case $scheme in direct | *-pv) console=hvc0 ;; esac
+guest=()
+[ "$scheme" = "${scheme%-pv}" ] || guest=(--guest pv)
 
 progress "$scheme: booting"
-"$build/vmmu" run --machine "${MACHINE:-tcg}" --mmu "$scheme" --icount \
+"$build/vmmu" run --machine "${MACHINE:-tcg}" --mmu "${scheme%-pv}" \
+	"${guest[@]}" --icount \
 	--kernel "$kernel" \
 	--initrd "$build/guest/initrd.cpio.gz" \
 	--append "console=$console ${APPEND-quiet}" --timeout "${TIMEOUT:-300}" \

@@ -15,6 +15,7 @@
 
 enum option_key {
 	KEY_MMU = 0x100,
+	KEY_GUEST,
 	KEY_KERNEL,
 	KEY_INITRD,
 	KEY_APPEND,
@@ -42,12 +43,18 @@ static const struct argp_option option_list[] = {
 	  "several with commas for --switch-every; or direct, for which the "
 	  "guest is started as a paravirtual one",
 	  1 },
+	{ "guest", KEY_GUEST, "pv|hvm", 0,
+	  "How it is started: as a whole machine, or as a paravirtual Linux, "
+	  "which needs --mmu direct or shadow (default hvm, but pv for direct)",
+	  1 },
 	{ "switch-every", KEY_SWITCH, "MS", 0,
 	  "Move the running guest from one scheme of --mmu to the next every "
 	  "MS milliseconds",
 	  1 },
 	{ "roots", KEY_ROOTS, "N", 0,
-	  "Page-table roots that shadow keeps, 1 to 64 (default 32)", 1 },
+	  "Page-table roots that shadow keeps, 1 to 64 (default 32, of a "
+	  "paravirtual guest 4)",
+	  1 },
 	{ "table-memory", KEY_TABLE_MEMORY, "KIB", 0,
 	  "Most memory for the tables that the processor walks for the guest "
 	  "(default 16384); shadow keeps twice as much beside them at most",
@@ -159,7 +166,7 @@ const char *options_number(const char *text, unsigned int lowest,
 
 bool options_para(const struct options *options)
 {
-	return strcmp(options->mmu, "direct") == 0;
+	return options->guest_pv || strcmp(options->mmu, "direct") == 0;
 }
 
 static bool is_scheme(const char *name, size_t length)
@@ -197,6 +204,15 @@ static const char *set_mmu(struct options *options, const char *text)
 		if (!name[length])
 			return NULL;
 	}
+}
+
+static const char *set_guest(struct options *options, const char *text)
+{
+	options->guest_pv = strcmp(text, "pv") == 0;
+	options->guest_hvm = strcmp(text, "hvm") == 0;
+	return options->guest_pv || options->guest_hvm
+		       ? NULL
+		       : "is not a kind of guest: there are pv and hvm";
 }
 
 static const char *set_machine(struct options *options, const char *text)
@@ -292,6 +308,8 @@ static const char *take_value(struct options *options, int key,
 	switch (key) {
 	case KEY_MMU:
 		return set_mmu(options, text);
+	case KEY_GUEST:
+		return set_guest(options, text);
 	case KEY_FEATURES:
 		return set_features(options, text);
 	case KEY_MEMORY:
@@ -360,6 +378,14 @@ static int check_together(const struct options *options, struct outcome *out)
 		return outcome_set(out, OUTCOME_USAGE,
 				   "--kernel FILE is missing: name the guest "
 				   "to run");
+	if (options->guest_pv && strcmp(options->mmu, "direct") != 0 &&
+	    strcmp(options->mmu, "shadow") != 0)
+		return outcome_set(out, OUTCOME_USAGE,
+				   "--guest pv needs --mmu direct or shadow");
+	if (options->guest_hvm && strcmp(options->mmu, "direct") == 0)
+		return outcome_set(out, OUTCOME_USAGE,
+				   "--guest hvm cannot be: under --mmu direct "
+				   "a guest is paravirtual");
 	if (options->bochs && bochs_append_wrong(options->append))
 		return outcome_set(out, OUTCOME_USAGE, "--append %s",
 				   bochs_append_wrong(options->append));

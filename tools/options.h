@@ -31,6 +31,7 @@ struct options {
 	unsigned int roots;	   /* 0 is the hypervisor's choice */
 	unsigned int table_memory; /* KiB, the same */
 	unsigned int switch_every; /* milliseconds, 0 is never */
+	bool guest_pv, guest_hvm;  /* named; neither: as mmu says */
 	bool kvm;
 	bool bochs;
 	bool icount;

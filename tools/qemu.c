@@ -147,6 +147,8 @@ void qemu_words(const struct options *options, char *text, size_t size)
 	int at = snprintf(text, size, "mmu=%s memory=%" PRIu64 " cpus=%u",
 			  options->mmu, options->memory, options->cpus);
 
+	if (options->guest_pv)
+		at += snprintf(text + at, size - (size_t)at, " guest=pv");
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		if (numbers[i].value)
 			at += snprintf(text + at, size - (size_t)at, " %s=%u",

@@ -83,12 +83,17 @@ static _Noreturn void die(const struct trap_frame *f)
 	machine_end(MACHINE_END_CRASH);
 }
 
+bool (*trap_own_fault)(struct trap_frame *f);
+
 static void take_exception(struct trap_frame *f)
 {
 	uintptr_t go_on = 0;
 
 	if (f->vector >= TRAP_TS && f->vector <= TRAP_PF)
 		go_on = fixup_find(f->rip);
+	if (go_on != 0 && f->vector == TRAP_PF && trap_own_fault &&
+	    trap_own_fault(f))
+		return;
 	if (go_on == 0)
 		die(f);
 	f->rip = go_on;

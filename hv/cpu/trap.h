@@ -2,6 +2,7 @@
 #ifndef HV_CPU_TRAP_H
 #define HV_CPU_TRAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* As entry.S pushes it, lowest address first. */
@@ -28,6 +29,10 @@ struct trap_frame {
 
 /* The 256 entry points, 16 bytes apart. */
 extern const uint8_t trap_stubs[];
+
+/* Asked first when an instruction of ours that has a fixup meets a #PF. True:
+ * execute it again. NULL: the fixup is taken at once. */
+extern bool (*trap_own_fault)(struct trap_frame *f);
 
 /* Called by entry.S. */
 void trap_take(struct trap_frame *f);

@@ -11,7 +11,7 @@
  *
  * xen.h, struct start_info, "Start-of-day memory layout".
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include <string.h>
 
@@ -50,13 +50,18 @@ static hpa_t frame_at(struct build *b, uint64_t gfn)
 {
 	hfn_t hfn = { 0 };
 
+	if (pv_is_shadow(b->d->cpu))
+		return ptr_hpa(pv_shadow_page(b->d, gfn));
 	if (!vmmu_direct_p2m(&b->d->vm->mmu, mk_gfn(gfn), &hfn))
 		b->failed = true;
 	return hfn_hpa(hfn);
 }
 
+/* By the number that the guest knows it by. */
 static uint64_t mfn_at(struct build *b, uint64_t gfn)
 {
+	if (pv_is_shadow(b->d->cpu))
+		return gfn;
 	return hpa_hfn(frame_at(b, gfn)).v;
 }
 
@@ -122,9 +127,13 @@ static uint64_t va_of(const struct build *b, uint64_t gfn)
 
 static uint64_t *table_below(struct build *b, uint64_t *entry)
 {
+	uint64_t mfn;
+
 	if (!*entry)
-		*entry = frame_at(b, b->next_table++).v | TABLE;
-	return hpa_ptr(mk_hpa(*entry & ADDRESS));
+		*entry = mfn_at(b, b->next_table++) << 12 | TABLE;
+	mfn = (*entry & ADDRESS) >> 12;
+	return pv_is_shadow(b->d->cpu) ? pv_shadow_page(b->d, mfn)
+				       : hpa_ptr(hfn_hpa(mk_hfn(mfn)));
 }
 
 static void map(struct build *b, uint64_t va, uint64_t gfn, uint64_t flags)
@@ -133,7 +142,7 @@ static void map(struct build *b, uint64_t va, uint64_t gfn, uint64_t flags)
 
 	for (unsigned shift = 39; shift > 12; shift -= 9)
 		table = table_below(b, &table[va >> shift & 511]);
-	table[va >> 12 & 511] = frame_at(b, gfn).v | flags;
+	table[va >> 12 & 511] = mfn_at(b, gfn) << 12 | flags;
 }
 
 static void map_all(struct build *b)
@@ -164,8 +173,19 @@ static bool put(struct build *b, uint64_t gfn, const void *what, uint64_t size)
 
 static bool put_p2m(struct build *b)
 {
-	return put(b, b->xen.init_p2m ? b->far_p2m : b->p2m, b->d->p2m,
-		   b->d->pages * 8);
+	uint64_t at = b->xen.init_p2m ? b->far_p2m : b->p2m;
+	uint64_t page[PER_TABLE];
+
+	for (uint64_t gfn = 0; gfn < b->d->pages; gfn += PER_TABLE, at++) {
+		uint64_t n = b->d->pages - gfn;
+
+		n = n < PER_TABLE ? n : PER_TABLE;
+		for (uint64_t i = 0; i < n; i++)
+			page[i] = mfn_at(b, gfn + i);
+		if (!put(b, at, page, n * 8))
+			return false;
+	}
+	return true;
 }
 
 /* mov $n, %eax; syscall; ret, with what SYSCALL destroys saved around it; the
@@ -200,7 +220,9 @@ static bool put_start_info(struct build *b)
 	struct start_info s = {
 		.magic = "xen-3.0-x86_64",
 		.nr_pages = b->d->pages,
-		.shared_info = b->d->shared_page.v,
+		.shared_info = pv_is_shadow(b->d->cpu)
+				       ? b->d->pages << VMMU_PAGE_SHIFT
+				       : b->d->shared_page.v,
 		.flags = SIF_VIRT_P2M_4TOOLS,
 		.store_mfn = mfn_at(b, b->store),
 		.pt_base = va_of(b, b->tables),
@@ -249,6 +271,10 @@ static const char *take_root(struct build *b)
 	hfn_t root = hpa_hfn(frame_at(b, b->tables));
 	enum vmmu_direct_status status;
 
+	if (pv_is_shadow(b->d->cpu)) {
+		pv_shadow_start(b->d->cpu, b->tables);
+		return NULL;
+	}
 	status = vmmu_direct_pin(cpu, root, 4, NULL);
 	if (status == VMMU_DIRECT_OK)
 		status = vmmu_direct_set_root(cpu, root, NULL);
@@ -291,14 +317,17 @@ const char *pv_build(struct vm *vm, struct load_request *req)
 	map_all(&b);
 	if (!put_all(&b) || b.failed)
 		return "the kernel does not fit into guest memory";
-	if (vmmu_direct_hold(&vm->mmu, hpa_hfn(frame_at(&b, b.console)),
+	d->console_gfn = b.console;
+	if (!pv_is_shadow(d->cpu) &&
+	    vmmu_direct_hold(&vm->mmu, hpa_hfn(frame_at(&b, b.console)),
 			     VMMU_FRAME_WRITABLE, NULL) != VMMU_DIRECT_OK)
 		return "the console's page cannot be shared";
 	wrong = take_root(&b);
 	if (wrong)
 		return wrong;
 	start(&b);
-	say("a paravirtual guest starts at 0x%llx under direct on %s",
-	    (unsigned long long)b.xen.entry, vm->engine->name);
+	say("a paravirtual guest starts at 0x%llx under %s on %s",
+	    (unsigned long long)b.xen.entry, vm->scheme[0]->name,
+	    vm->engine->name);
 	return NULL;
 }

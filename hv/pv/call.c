@@ -3,7 +3,7 @@
  * here, and an operation that is not offered, answers -ENOSYS, to which the
  * guest has an alternative.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include <string.h>
 
@@ -146,7 +146,9 @@ long pv_iret(struct pv_cpu *c)
 		return 0;
 	}
 	if ((i.cs & 3) == 3) {
-		if (!vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v) {
+		if (!(pv_is_shadow(c)
+			      ? c->user_root
+			      : vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v)) {
 			vm_stop(c->vcpu->vm, VM_KILLED,
 				"the guest returns to user mode and has no "
 				"page table for it");

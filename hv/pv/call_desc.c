@@ -5,7 +5,7 @@
  * ring 3 may load, and while which nobody can write it but by
  * update_descriptor.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include "vm/vm.h"
 
@@ -59,6 +59,8 @@ long pv_set_gdt(uint64_t list, uint64_t entries, uint64_t a3, uint64_t a4,
 		return -XEN_EINVAL;
 	if (!pv_get(mfn, list, count * sizeof(mfn[0])))
 		return -XEN_EFAULT;
+	if (pv_is_shadow(c))
+		return pv_shadow_gdt(c, mfn, count);
 	for (unsigned i = 0; i < count; i++)
 		frame[i] = mk_hfn(mfn[i]);
 	result = hold_all(c, frame, count);
@@ -101,6 +103,8 @@ long pv_set_ldt(struct pv_cpu *c, uint64_t base, uint64_t entries)
 	if (entries > PV_LDT_PAGES * PER_PAGE || base & VMMU_PAGE_MASK ||
 	    (entries && !pv_range_ok(base, entries * 8)))
 		return -XEN_EINVAL;
+	if (pv_is_shadow(c))
+		return pv_shadow_ldt(c, base, entries);
 	result = find_frames(c, base, count, frame);
 	if (!result)
 		result = hold_all(c, frame, count);
@@ -122,6 +126,8 @@ long pv_update_descriptor(uint64_t at, uint64_t value, uint64_t a3, uint64_t a4,
 	enum vmmu_direct_status status;
 
 	(void)a3, (void)a4, (void)a5;
+	if (pv_is_shadow(c))
+		return pv_shadow_descriptor(c, at, value);
 	while ((status = vmmu_direct_descriptor(&c->vcpu->mmu, mk_hpa(at),
 						value)) == VMMU_DIRECT_AGAIN)
 		pv_breathe(c);

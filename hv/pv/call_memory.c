@@ -6,7 +6,7 @@
  * of frames may be long: the host takes its interrupts on the way, and what
  * was done so far is the answer when one is refused.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include "mm/frames.h"
 #include "vm/vm.h"
@@ -51,6 +51,14 @@ static bool give_up(struct pv_cpu *c, uint64_t mfn)
 {
 	enum vmmu_direct_status status;
 	uint32_t budget;
+	hpa_t page;
+
+	if (pv_is_shadow(c)) {
+		if (!pv_shadow_release(c->domain, mfn, &page))
+			return false;
+		frame_free(page, 0);
+		return true;
+	}
 
 	do {
 		budget = PV_BUDGET;
@@ -71,6 +79,13 @@ static bool take(struct pv_cpu *c, uint64_t gfn, uint64_t *mfn)
 
 	if (d->owned >= d->pages || !frame_alloc(&page))
 		return false;
+	if (pv_is_shadow(c)) {
+		*mfn = gfn;
+		if (pv_shadow_give(d, gfn, page))
+			return true;
+		frame_free(page, 0);
+		return false;
+	}
 	*mfn = hpa_hfn(page).v;
 	if (vmmu_direct_give(&c->vcpu->vm->mmu, mk_gfn(gfn), hpa_hfn(page)) !=
 	    VMMU_DIRECT_OK) {

@@ -7,7 +7,7 @@
  * short. Long operations get a budget; when it is used up the host takes its
  * interrupts and the operation goes on.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include <assert.h>
 
@@ -80,6 +80,22 @@ static inline long update_one(struct pv_cpu *c, struct vmmu_vm *vm, uint64_t at)
 	return update_any(c, req[0], req[1]);
 }
 
+static __attribute__((noinline)) long update_shadow(struct pv_cpu *c,
+						    uint64_t list,
+						    uint64_t count,
+						    uint64_t *done)
+{
+	long result = 0;
+
+	while (*done < count && !result) {
+		result = pv_shadow_mmu_update(
+			c, list + *done * sizeof(struct mmu_update));
+		if (!result && ++*done % PV_CALLS_A_BREATH == 0)
+			pv_breathe(c);
+	}
+	return result;
+}
+
 static long tell_done(uint64_t at, uint64_t done, long result)
 {
 	uint32_t count = (uint32_t)done;
@@ -97,6 +113,10 @@ static __attribute__((noinline)) long update_many(struct pv_cpu *c,
 	uint64_t done = 0;
 	long result = 0;
 
+	if (pv_is_shadow(c)) {
+		result = update_shadow(c, list, count, &done);
+		return done_at ? tell_done(done_at, done, result) : result;
+	}
 	while (done < count) {
 		result = update_one(c, vm,
 				    list + done * sizeof(struct mmu_update));
@@ -120,9 +140,27 @@ long pv_mmu_update(uint64_t list, uint64_t count, uint64_t done_at,
 		return -XEN_EINVAL;
 	if (!pv_range_ok(list, count * sizeof(struct mmu_update)))
 		return -XEN_EFAULT;
-	if (count == 1 && !done_at)
+	if (count == 1 && !done_at && !pv_is_shadow(c))
 		return update_one(c, &c->vcpu->vm->mmu, list);
 	return update_many(c, list, count, done_at);
+}
+
+static long update_va_shadow(struct pv_cpu *c, uint64_t va, uint64_t value,
+			     uint64_t flags)
+{
+	long result = pv_shadow_update_va(c, va, value);
+
+	if (result)
+		return result;
+	switch (flags & UVMF_FLUSHTYPE_MASK) {
+	case UVMF_TLB_FLUSH:
+		pv_shadow_flush(c);
+		break;
+	case UVMF_INVLPG:
+		vmmu_cpu_invalidate(&c->vcpu->mmu, mk_gva(va));
+		break;
+	}
+	return 0;
 }
 
 /* 2. update_va_mapping. A mask of vCPUs in the flags says no more than
@@ -134,6 +172,8 @@ long pv_update_va_mapping(uint64_t va, uint64_t value, uint64_t flags,
 	enum vmmu_direct_status status;
 
 	(void)a4, (void)a5;
+	if (pv_is_shadow(c))
+		return update_va_shadow(c, va, value, flags);
 	while ((status = vmmu_direct_update_va(&c->vcpu->mmu, mk_gva(va),
 					       value)) == VMMU_DIRECT_AGAIN)
 		pv_breathe(c);
@@ -309,6 +349,14 @@ static_assert(sizeof(struct mmuext_op) == 24 &&
 		      offsetof(struct mmuext_op, arg2) == 16,
 	      "three words");
 
+static __attribute__((noinline)) long ext_shadow(struct pv_cpu *c, uint64_t at)
+{
+	struct mmuext_op op;
+
+	return pv_get(&op, at, sizeof(op)) ? pv_shadow_ext(c, &op)
+					   : -XEN_EFAULT;
+}
+
 /* Of a request in the guest's half. */
 static inline long mmuext_one(struct pv_cpu *c, uint64_t at)
 {
@@ -319,6 +367,8 @@ static inline long mmuext_one(struct pv_cpu *c, uint64_t at)
 	cmd = (uint32_t)op[0];
 	if (cmd < PV_MMUEXT_OPS)
 		c->stats.mmuext[cmd]++;
+	if (pv_is_shadow(c))
+		return ext_shadow(c, at);
 	switch (cmd) {
 	case MMUEXT_NEW_BASEPTR:
 		return new_root(c, op[1]);

@@ -2,7 +2,7 @@
  * vcpu_op and sched_op: where a vCPU's shared words lie, its timer, and what
  * it does when it has nothing to do.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include <string.h>
 
@@ -11,11 +11,31 @@
 /* 1. vcpu_info moves into the guest's own memory: 64 bytes in one page, held
  * writable. What it holds goes along; for good. */
 
+/* NULL: *error says why. */
+static void *hold_page(struct pv_cpu *c, uint64_t mfn, long *error)
+{
+	enum vmmu_direct_status status;
+
+	*error = -XEN_EPERM;
+	if (pv_is_shadow(c))
+		return mfn < c->domain->pages ? pv_shadow_page(c->domain, mfn)
+					      : NULL;
+	do {
+		status = vmmu_direct_hold(&c->vcpu->vm->mmu, mk_hfn(mfn),
+					  VMMU_FRAME_WRITABLE, NULL);
+	} while (status == VMMU_DIRECT_AGAIN);
+	*error = pv_errno(status);
+	return status == VMMU_DIRECT_OK
+		       ? vmmu_frame_ptr(&pv_frames, mk_hfn(mfn))
+		       : NULL;
+}
+
 static long register_info(struct pv_cpu *c, uint64_t arg)
 {
 	struct vcpu_register_vcpu_info r;
 	struct vcpu_info *info;
-	enum vmmu_direct_status status;
+	uint8_t *page;
+	long error;
 
 	if (!pv_get(&r, arg, sizeof(r)))
 		return -XEN_EFAULT;
@@ -24,15 +44,11 @@ static long register_info(struct pv_cpu *c, uint64_t arg)
 		return -XEN_EINVAL;
 	if (c->info_frame.v)
 		return -XEN_EINVAL;
-	do {
-		status = vmmu_direct_hold(&c->vcpu->vm->mmu, mk_hfn(r.mfn),
-					  VMMU_FRAME_WRITABLE, NULL);
-	} while (status == VMMU_DIRECT_AGAIN);
-	if (status != VMMU_DIRECT_OK)
-		return pv_errno(status);
+	page = hold_page(c, r.mfn, &error);
+	if (!page)
+		return error;
 	c->info_frame = mk_hfn(r.mfn);
-	info = (void *)((uint8_t *)vmmu_frame_ptr(&pv_frames, c->info_frame) +
-			r.offset);
+	info = (void *)(page + r.offset);
 	memcpy(info, c->info, sizeof(*info));
 	c->info = info;
 	pv_time_tell(c);

@@ -4,7 +4,7 @@
  * reach it by gpa as in any VM; where the others have host-virtual memory
  * between gpa and hpa, here the P2M is what stands there.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include "cpu/cpu.h"
 #include "mm/frames.h"
@@ -135,11 +135,13 @@ const char *pv_domain_memory(struct vm *vm, const struct config *config)
 	vm->engine_vm = d;
 	d->vm = vm;
 	d->pages = config->memory / VMMU_PAGE_SIZE;
-	d->p2m = vm_alloc(d->pages * sizeof(d->p2m[0]));
+	d->p2m = vm_alloc((d->pages + 1) * sizeof(d->p2m[0]));
 	if (!d->p2m)
 		return "there is no memory for the guest's P2M";
-	for (uint64_t i = 0; i < d->pages; i++)
+	for (uint64_t i = 0; i <= d->pages; i++)
 		d->p2m[i] = VMMU_M2P_INVALID;
+	if (vm->scheme[0] != &vmmu_direct)
+		return pv_shadow_memory(d, config);
 	wrong = make_vm(vm, config);
 	return wrong ? wrong : give_memory(d);
 }
@@ -157,8 +159,10 @@ void pv_domain_free(struct vm *vm)
 			frame_free(hfn_hpa(mk_hfn(i)), 0);
 	if (d->direct.vm)
 		vmmu_direct_vm_fini(&d->direct);
+	else if (d->p2m)
+		pv_shadow_free(d);
 	if (d->p2m)
-		vm_free(d->p2m, d->pages * sizeof(d->p2m[0]));
+		vm_free(d->p2m, (d->pages + 1) * sizeof(d->p2m[0]));
 	vm_free(d, sizeof(*d));
 	vm->engine_vm = NULL;
 }

@@ -12,7 +12,7 @@
  * A or D meanwhile, the write is not made and the guest executes it again.
  * All it may touch beside the entry is guest memory, to read.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include <string.h>
 
@@ -25,9 +25,19 @@
 struct trapped {
 	struct pv_cpu *c;
 	uint64_t gva;	   /* of the entry */
-	hpa_t entry;	   /* the same */
+	hpa_t entry;	   /* the same; under shadow, its gpa */
 	uint64_t expected; /* what it held when it was first looked at */
 };
+
+static enum vmmu_direct_status store(const struct trapped *t, hpa_t at,
+				     unsigned size, uint64_t value,
+				     uint64_t *expected)
+{
+	if (pv_is_shadow(t->c))
+		return pv_shadow_store(t->c, at.v, size, value, expected);
+	return vmmu_direct_trapped_write(&t->c->vcpu->mmu, at, size, value,
+					 expected);
+}
 
 static bool is_entry(const struct trapped *t, uint64_t linear, unsigned size)
 {
@@ -60,8 +70,7 @@ static enum insn_access put(struct trapped *t, uint64_t linear, unsigned size,
 
 	if (!is_entry(t, linear, size))
 		return INSN_ACCESS_FAULT;
-	status = vmmu_direct_trapped_write(&t->c->vcpu->mmu, at, size, value,
-					   expected);
+	status = store(t, at, size, value, expected);
 	/* AGAIN: the guest executes it again, when more of an earlier
 	 * operation is done. */
 	if (status == VMMU_DIRECT_CHANGED || status == VMMU_DIRECT_AGAIN)
@@ -210,15 +219,36 @@ static bool write_by_emulation(struct trapped *t)
 	return true;
 }
 
+/* What table's entry it is, if any, and what it holds. */
+static bool find_entry(struct trapped *t, uint64_t gva)
+{
+	const struct pv_cpu *c = t->c;
+	const uint64_t *page;
+	uint64_t gpa;
+
+	if (!pv_is_shadow(c)) {
+		if (!vmmu_direct_is_trapped(&c->vcpu->mmu, mk_gva(gva),
+					    &t->entry))
+			return false;
+		t->entry.v &= ~UINT64_C(7);
+		t->expected = vmmu_direct_entry(&c->vcpu->mmu, t->entry);
+		return true;
+	}
+	if (!pv_shadow_is_trapped(t->c, gva, &gpa))
+		return false;
+	t->entry = mk_hpa(gpa & ~UINT64_C(7));
+	page = pv_shadow_page(c->domain, gpa >> VMMU_PAGE_SHIFT);
+	t->expected = page[(gpa & VMMU_PAGE_MASK) / 8];
+	return true;
+}
+
 static __attribute__((noinline)) bool write_at_length(struct pv_cpu *c,
 						      uint64_t gva)
 {
 	struct trapped t = { .c = c, .gva = gva & ~UINT64_C(7) };
 
-	if (!vmmu_direct_is_trapped(&c->vcpu->mmu, mk_gva(gva), &t.entry))
+	if (!find_entry(&t, gva))
 		return false;
-	t.entry.v &= ~UINT64_C(7);
-	t.expected = vmmu_direct_entry(&c->vcpu->mmu, t.entry);
 	return write_by_emulation(&t);
 }
 
@@ -226,7 +256,7 @@ static inline bool trapped_write(struct pv_cpu *c, uint64_t gva)
 {
 	uint64_t code[2];
 
-	if (!(pv_get_pair(code, c->frame->rip) &&
+	if (!(!pv_is_shadow(c) && pv_get_pair(code, c->frame->rip) &&
 	      write_shortly(c, gva, (const uint8_t *)code)) &&
 	    !write_at_length(c, gva))
 		return false;
@@ -241,6 +271,8 @@ void pv_kernel_fault(struct pv_cpu *c)
 	uint32_t error = (uint32_t)c->frame->error_code;
 	uint64_t gva = read_cr2();
 
+	if (pv_is_shadow(c) && pv_shadow_fault(c, gva, &error))
+		return;
 	if ((error & (VMMU_PF_P | VMMU_PF_W | VMMU_PF_RSVD)) ==
 		    (VMMU_PF_P | VMMU_PF_W) &&
 	    trapped_write(c, gva))

@@ -3,7 +3,7 @@
  * loop (engine.h, struct engine_para), which is left for two reasons only: the
  * guest has ended, or it has nothing to do.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include <assert.h>
 
@@ -11,6 +11,7 @@
 #include "cpu/print.h"
 #include "cpu/serial.h"
 #include "cpu/timer.h"
+#include "mm/frames.h"
 #include "mm/paging.h"
 #include "vm/memory.h"
 #include "vm/vm.h"
@@ -98,6 +99,7 @@ static bool pv_vcpu_init(struct vcpu *v)
 	d->cpu = c;
 	c->vcpu = v;
 	c->domain = d;
+	c->shadow = !d->direct.vm;
 	c->frame = pv_frame;
 	c->cr4 = read_cr4();
 	c->info = &d->shared->vcpu_info[v->id];
@@ -108,7 +110,15 @@ static bool pv_vcpu_init(struct vcpu *v)
 
 static void pv_vcpu_fini(struct vcpu *v)
 {
-	vm_free(v->engine_state, sizeof(struct pv_cpu));
+	struct pv_cpu *c = v->engine_state;
+
+	for (unsigned i = 0; i < PV_GDT_PAGES; i++)
+		if (c->gdt_copy[i].v)
+			frame_free(c->gdt_copy[i], 0);
+	for (unsigned i = 0; i < PV_LDT_PAGES; i++)
+		if (c->ldt_copy[i].v)
+			frame_free(c->ldt_copy[i], 0);
+	vm_free(c, sizeof(*c));
 	v->engine_state = NULL;
 }
 
@@ -117,7 +127,7 @@ static void pv_flush(struct vcpu *v)
 	struct pv_cpu *c = v->engine_state;
 
 	if (pv_current == c)
-		write_cr3(read_cr3());
+		write_cr3(pv_is_shadow(c) ? v->mmu.root.v : read_cr3());
 }
 
 static void pv_use_scheme(struct vcpu *v)

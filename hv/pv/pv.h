@@ -103,6 +103,14 @@ struct pv_cpu {
 	hfn_t info_frame; /* held; 0: the info is in the shared page */
 	hfn_t gdt_frame[PV_GDT_PAGES], ldt_frame[PV_LDT_PAGES];
 	unsigned gdt_frames, ldt_frames;
+	/* Under shadow: what the processor has of them; the roots' gfns. */
+	hpa_t gdt_copy[PV_GDT_PAGES], ldt_copy[PV_LDT_PAGES];
+	bool shadow;
+	bool loading; /* a root */
+	uint64_t root, user_root;
+	/* Where our own access met its last fault, and how often in a row. */
+	uint64_t own_fault;
+	unsigned own_faults;
 	uint64_t ldt_base;
 	struct pv_trap_entry trap[256];
 	struct pv_callback callback[PV_CALLBACKS];
@@ -124,11 +132,24 @@ struct pv_port {
 #define PV_PORTS     4096 /* 2-level ABI; port 0 is none */
 #define PV_PORT_NONE 0
 
+/* Under shadow: memory in one piece, from this gfn. */
+struct pv_run {
+	uint64_t gfn, count;
+};
+
+#define PV_RUNS	 256
+#define PV_ROOTS 4 /* that shadow keeps unless told otherwise */
+
 struct pv_domain {
 	struct vm *vm;
-	struct pv_cpu *cpu; /* one so far */
-	struct vmmu_direct_vm direct;
-	uint64_t *p2m;
+	struct pv_cpu *cpu;	      /* one so far */
+	struct vmmu_direct_vm direct; /* direct.vm NULL: under shadow */
+	uint64_t *p2m;		      /* the machine's, by gfn */
+	/* Under shadow: by gfn, what level of table it is, or 0. */
+	uint8_t *table_level;
+	struct pv_run run[PV_RUNS];
+	unsigned runs;
+	uint64_t console_gfn;
 	uint64_t pages; /* the guest was promised */
 	uint64_t owned; /* and has */
 	struct shared_info *shared;

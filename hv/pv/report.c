@@ -132,5 +132,6 @@ void pv_report(const struct vm *vm, const struct fmt_sink *sink)
 	object(sink, "memory_op", s->memory_op, NULL, PV_CALL_SUBS);
 	object(sink, "sched_op", s->sched_op, NULL, PV_CALL_SUBS);
 	fmt_print(sink, "}");
-	report_direct(sink, &d->direct.stats);
+	if (d->direct.vm)
+		report_direct(sink, &d->direct.stats);
 }

@@ -11,7 +11,7 @@
  * GS and FS hold the guest's bases; with FSGSBASE the guest changes them
  * itself, so they are read where the mode changes.
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include <assert.h>
 
@@ -194,6 +194,7 @@ void pv_switch_on(struct pv_cpu *c)
 	if (has_fsgsbase)
 		write_cr4(read_cr4() | CR4_FSGSBASE);
 	pv_current = c;
+	trap_own_fault = pv_is_shadow(c) ? pv_shadow_own_fault : NULL;
 	pv_quick(c);
 	pv_quick_roots(c);
 	write_cr3(c->vcpu->mmu.root.v);
@@ -206,6 +207,7 @@ void pv_switch_off(void)
 	write_cr0(read_cr0() & ~CR0_TS);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
 	pv_current = NULL;
+	trap_own_fault = NULL;
 	desc_init();
 }
 
@@ -277,6 +279,8 @@ void pv_set_gs_base(uint64_t base)
 
 void pv_quick_roots(struct pv_cpu *c)
 {
+	if (pv_is_shadow(c))
+		return;
 	c->cr3_kernel = c->vcpu->mmu.root.v;
 	if (has_fsgsbase)
 		c->cr3_user = vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v;
@@ -289,6 +293,9 @@ void pv_quick(struct pv_cpu *c)
 	const struct pv_trap_entry *fault = &c->trap[TRAP_PF];
 	uint64_t sp = c->kernel_sp & ~UINT64_C(15);
 
+	/* Which roots there are is the library's to say, at each change. */
+	if (pv_is_shadow(c))
+		return;
 	c->cr3_kernel = c->vcpu->mmu.root.v;
 	c->cr3_user = has_fsgsbase ? vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v
 				   : 0;
@@ -305,7 +312,10 @@ void pv_to_kernel(struct pv_cpu *c)
 {
 	c->gs_user = pv_gs_base();
 	pv_set_gs_base(c->gs_kernel);
-	write_cr3(c->vcpu->mmu.root.v);
+	if (pv_is_shadow(c))
+		pv_shadow_load(c, c->root);
+	else
+		write_cr3(c->vcpu->mmu.root.v);
 	c->kernel = true;
 }
 
@@ -313,6 +323,9 @@ void pv_to_user(struct pv_cpu *c)
 {
 	c->gs_kernel = pv_gs_base();
 	pv_set_gs_base(c->gs_user);
-	write_cr3(vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v);
+	if (pv_is_shadow(c))
+		pv_shadow_load(c, c->user_root);
+	else
+		write_cr3(vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v);
 	c->kernel = false;
 }

@@ -9,7 +9,7 @@
  *   #UD   CPUID behind the prefix that asks for the guest's own answer
  *   #NM   CR0.TS, which the guest set, is cleared first
  */
-#include "pv/pv.h"
+#include "pv/shadow.h"
 
 #include "cpu/cpu.h"
 #include "cpu/serial.h"
@@ -40,7 +40,14 @@ void pv_breathe(struct pv_cpu *c)
 /* A user's, where quick.S does not take it; its kernel's go to ptwr.c. */
 static void page_fault(struct pv_cpu *c, uint32_t error)
 {
-	c->info->arch.cr2 = read_cr2();
+	uint64_t gva = read_cr2();
+
+	if (pv_is_shadow(c)) {
+		if (pv_shadow_fault(c, gva, &error))
+			return;
+		error |= VMMU_PF_U;
+	}
+	c->info->arch.cr2 = gva;
 	pv_bounce_exception(c, VECTOR_PF, error);
 }
 

@@ -40,6 +40,21 @@ static bool set_mmu(struct config *c, struct word value)
 	return true;
 }
 
+static bool is_named(struct word w, const char *name)
+{
+	size_t n = 0;
+
+	while (name[n])
+		n++;
+	return w.length == n && memcmp(w.text, name, n) == 0;
+}
+
+static bool set_guest(struct config *c, struct word value)
+{
+	c->para = is_named(value, "pv");
+	return c->para || is_named(value, "hvm");
+}
+
 static bool set_switch_every(struct config *c, struct word value)
 {
 	uint64_t ms;
@@ -96,15 +111,6 @@ static bool set_fault_around(struct config *c, struct word value)
 	return true;
 }
 
-static bool is_named(struct word w, const char *name)
-{
-	size_t n = 0;
-
-	while (name[n])
-		n++;
-	return w.length == n && memcmp(w.text, name, n) == 0;
-}
-
 static bool set_pml(struct config *c, struct word value)
 {
 	c->pml = is_named(value, "on");
@@ -117,6 +123,7 @@ static const struct key {
 	const char *wants;
 } keys[] = {
 	{ "mmu", set_mmu, "schemes' names, with commas" },
+	{ "guest", set_guest, "pv or hvm" },
 	{ "switch-every", set_switch_every, "ms, 1 to 1000000" },
 	{ "memory", set_memory, "bytes, whole MiB, at least 2 MiB" },
 	{ "cpus", set_cpus, "1 to 255" },

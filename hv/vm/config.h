@@ -10,6 +10,7 @@
 
 struct config {
 	char mmu[32];	       /* schemes: mmu=nested or mmu=nested,vtlb */
+	bool para;	       /* a paravirtual guest: guest=pv */
 	uint32_t switch_every; /* ms from one scheme to the next; 0: never */
 	uint64_t memory;       /* bytes of guest memory: memory=536870912 */
 	unsigned cpus;	       /* vCPUs: cpus=1 */

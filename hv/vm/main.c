@@ -45,14 +45,15 @@ const char engine_no_hardware[] =
 /* The first engine for such guests that this machine can run; NULL and why
  * not: an extension that is there and cannot be used says more than one that
  * is not. */
-static const struct engine *find_engine(const struct vmmu_scheme *scheme,
+static const struct engine *find_engine(const struct vm *vm, bool para,
 					const char **why)
 {
 	*why = engine_no_hardware;
 	for (size_t i = 0; i < COUNT(engines); i++) {
 		const char *wrong;
 
-		if (!vm_scheme_is_for(engines[i], scheme))
+		if (!engines[i]->para != !para ||
+		    !vm_scheme_is_for(engines[i], vm->scheme[0]))
 			continue;
 		wrong = engines[i]->probe();
 		if (!wrong)
@@ -136,7 +137,11 @@ static const char *prepare(struct vm *vm, struct config *config,
 		       "mmu=nested,vtlb";
 	if (config->cpus > 1)
 		return "cpus= takes 1: several vCPUs are not offered yet";
-	engine = find_engine(vm->scheme[0], &wrong);
+	if (config->para && (vm->scheme_count > 1 ||
+			     !vm_scheme_is_for(&engine_pv, vm->scheme[0])))
+		return "guest=pv needs mmu=direct or mmu=shadow";
+	engine = find_engine(vm, config->para || vm->scheme[0] == &vmmu_direct,
+			     &wrong);
 	if (!engine)
 		return wrong;
 	wrong = engine->start();

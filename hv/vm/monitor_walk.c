@@ -332,17 +332,28 @@ static void put_machine(struct vm *vm, uint64_t gpa, const struct fmt_sink *out)
 void monitor_walk_steps(struct vm *vm, const char *args,
 			const struct fmt_sink *out)
 {
-	const struct vmmu_cpu *cpu = &vm->vcpu[0]->mmu;
+	struct vmmu_cpu *cpu = &vm->vcpu[0]->mmu;
 	struct vmmu_gwalk walk = { .level = 0 };
 	uint64_t gva;
 
 	if (!monitor_number(vm, args, &gva, out))
 		return;
-	if (vm->engine->para) {
+	if (vm->mmu.direct) {
 		walk_direct(cpu, gva, out);
 		return;
 	}
-	if (!walk_guest(vm, gva, &walk, out))
+	if (vm->engine->para &&
+	    vmmu_cpu_walk(cpu, mk_gva(gva), VMMU_R, VMMU_GWALK_PEEK, &walk) !=
+		    VMMU_GWALK_OK) {
+		fmt_print(out, "nothing is mapped there: #PF\n");
+		return;
+	}
+	if (vm->engine->para)
+		fmt_print(out,
+			  "gva 0x%llx is gpa 0x%llx by the guest's own "
+			  "tables\n",
+			  (ull)gva, (ull)walk.gpa.v);
+	else if (!walk_guest(vm, gva, &walk, out))
 		return;
 	put_machine(vm, walk.gpa.v, out);
 	walk_ours(cpu,

@@ -36,6 +36,8 @@ const struct vmmu_scheme *vm_find_scheme(const char *name)
 bool vm_scheme_is_for(const struct engine *engine,
 		      const struct vmmu_scheme *scheme)
 {
+	if (scheme == &vmmu_shadow)
+		return true;
 	return (engine->para != NULL) == (scheme == &vmmu_direct);
 }
 
@@ -103,6 +105,10 @@ const char *vm_use_scheme(struct vm *vm, const struct vmmu_scheme *scheme)
 
 	if (wrong)
 		return wrong;
+	if (vm->engine->para)
+		return scheme == before ? NULL
+					: "a paravirtual guest cannot move to "
+					  "another scheme";
 	if (scheme->needs & VMMU_NEEDS_CR_MODE &&
 	    vm->cpuid.cr4 & VMMU_CR4_PCIDE)
 		return "the guest was offered PCID: name the scheme in --mmu "

@@ -296,6 +296,9 @@ enum vmmu_direct_status vmmu_direct_trapped_write(struct vmmu_cpu *cpu,
 bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
 			       uint64_t value, uint64_t *old);
 
+/* May a guest in ring 3 have this segment descriptor? *value is then what is
+ * to be written. For an engine that keeps descriptors by itself. */
+bool vmmu_direct_segment_ok(uint64_t *value);
 /* A descriptor at `at` becomes value, checked where the frame is SEGMENTS. */
 enum vmmu_direct_status vmmu_direct_descriptor(struct vmmu_cpu *cpu, hpa_t at,
 					       uint64_t value);

@@ -20,6 +20,9 @@ struct vmmu_features {
 	bool gib_pages;	       /* 1 GiB leaves in 4- and 5-level paging */
 	bool pdptes_in_memory; /* PAE: read the PDPTEs on each walk, as AMD
 				* does under nested paging, not from regs */
+	/* Kernel and users of the guest are both in ring 3, with roots of
+	 * their own: each entry is taken to have U. */
+	bool ring_3;
 };
 
 /* The registers that decide, as the guest sees them. */

@@ -28,6 +28,12 @@ struct vmmu_hw {
 	/* It can put down which 4 KiB page a write sets D of, in a leaf of the
 	 * nested table: the host's log_writes and log_drain are there. */
 	bool logs_dirty;
+	/* Entries that each root of 4 levels has for the client, which runs
+	 * under the guest's roots, whatever the guest's have there: shadow.
+	 * Their place in it; 0: none. A root that a processor is on may be
+	 * given up by any load of another: leave it first. */
+	const uint64_t *root_entries;
+	uint16_t root_first, root_count;
 };
 
 /* Counters, with KVM's names where the event is the same. A fault that is not

@@ -102,6 +102,8 @@ static void set_level(struct vmmu_mode *m, unsigned n)
 	}
 	l->rights = (row->allow[PT_W] | row->allow[PT_U] | row->deny[PT_X]) &
 		    ~row->present;
+	if (m->features.ring_3)
+		l->rights &= ~row->allow[PT_U];
 	if (n == 3 && m->format == &pt_x86_pae && m->features.pdptes_in_memory)
 		l->reserved_table &= ~PDPTE_A;
 	l->leaf_mask = leaf ? row->leaf_mask : 0;
@@ -182,6 +184,8 @@ static void set_granted(struct vmmu_mode *m)
 				    (i & 4 ? VMMU_W : 0) | (i & 8 ? VMMU_U : 0);
 		unsigned perms = VMMU_RWXU & ~withheld;
 
+		if (m->features.ring_3)
+			perms |= VMMU_U;
 		m->granted[i] =
 			m->forbids[i >> 4] >> perms & 1 ? 0 : (uint8_t)perms;
 	}

@@ -162,7 +162,8 @@ static bool same_but_root(const struct vmmu_mode *m, const struct vmmu_regs *r,
 	return !changed && f->maxphyaddr == had->maxphyaddr &&
 	       f->pse36 == had->pse36 && f->nx == had->nx &&
 	       f->gib_pages == had->gib_pages &&
-	       f->pdptes_in_memory == had->pdptes_in_memory;
+	       f->pdptes_in_memory == had->pdptes_in_memory &&
+	       f->ring_3 == had->ring_3;
 }
 
 static bool same_root(const struct vmmu_mode *m, const struct vmmu_regs *r)

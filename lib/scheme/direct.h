@@ -180,8 +180,6 @@ void direct_doom(struct vmmu_direct_vm *d, const struct vmmu_frame *f);
 
 /* Checks all of a page of descriptors, and gives them DPL 3. */
 enum vmmu_direct_status direct_segments_check(uint64_t *page);
-/* One; *value is what is to be written. */
-bool direct_segment_ok(uint64_t *value);
 
 /* 4. Entries. */
 

@@ -21,7 +21,7 @@
 #define SEGMENT_L    (UINT64_C(1) << 53)
 #define SEGMENT_D    (UINT64_C(1) << 54)
 
-bool direct_segment_ok(uint64_t *value)
+bool vmmu_direct_segment_ok(uint64_t *value)
 {
 	const uint64_t both = SEGMENT_L | SEGMENT_D;
 
@@ -41,13 +41,13 @@ enum vmmu_direct_status direct_segments_check(uint64_t *page)
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		uint64_t value = entry_load(&page[i]);
 
-		if (!direct_segment_ok(&value))
+		if (!vmmu_direct_segment_ok(&value))
 			return VMMU_DIRECT_BITS;
 	}
 	for (unsigned i = 0; i < ENTRIES; i++) {
 		uint64_t was = entry_load(&page[i]), value = was;
 
-		if (direct_segment_ok(&value) && value != was)
+		if (vmmu_direct_segment_ok(&value) && value != was)
 			entry_store(&page[i], value);
 	}
 	return VMMU_DIRECT_OK;

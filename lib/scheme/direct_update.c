@@ -200,7 +200,7 @@ static enum vmmu_direct_status descriptor(struct vmmu_direct_vm *d, hpa_t at,
 		return VMMU_DIRECT_FOREIGN;
 	if (at.v % sizeof(*slot))
 		return VMMU_DIRECT_ADDRESS;
-	if (!direct_segment_ok(&value))
+	if (!vmmu_direct_segment_ok(&value))
 		return VMMU_DIRECT_BITS;
 	slot = direct_slot(d, at.v);
 	d->stats.descriptors++;

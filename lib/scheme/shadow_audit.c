@@ -120,6 +120,17 @@ static uint32_t parents(const struct check *c, const struct shadow_page *p)
 	return count;
 }
 
+/* Hardware sets A and D in it. */
+static void check_client(const struct check *c, unsigned index, uint64_t entry)
+{
+	const struct vmmu_hw *hw = &c->s->vm->hw;
+	uint64_t given = hw->root_entries[index - hw->root_first];
+
+	if ((entry ^ given) & ~(SHADOW_A | SHADOW_D))
+		breach(c, 1, "I1: an entry of the client's is another", index,
+		       entry);
+}
+
 static void check_page(struct check *c)
 {
 	const struct shadow_page *p = c->p;
@@ -133,6 +144,10 @@ static void check_page(struct check *c)
 	for (unsigned i = 0; i < SHADOW_ENTRIES; i++) {
 		uint64_t entry = shadow_load(p, i);
 
+		if (shadow_is_client(c->s, p, i)) {
+			check_client(c, i, entry);
+			continue;
+		}
 		if (!(entry & SHADOW_P))
 			continue;
 		present++;

@@ -317,6 +317,19 @@ static bool get_pages(struct shadow_vm *s, struct shadow_page *p)
 	return false;
 }
 
+/* What the client has in each root: there, or gone. */
+static void put_client(const struct shadow_vm *s, struct shadow_page *p,
+		       bool there)
+{
+	const struct vmmu_hw *hw = &s->vm->hw;
+
+	if (p->key.level != 4 || p->key.format != 4)
+		return;
+	for (unsigned i = 0; i < hw->root_count; i++)
+		shadow_store(p, hw->root_first + i,
+			     there ? hw->root_entries[i] : s->absent);
+}
+
 /* A page that was freed and kept its own: its table is empty, and what links
  * and snapshot hold means nothing where the table has no entry. */
 static struct shadow_page *from_blank(struct shadow_vm *s,
@@ -388,6 +401,7 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		return NULL;
 	if (pdpte)
 		memcpy(p->pdpte, pdpte, sizeof(p->pdpte));
+	put_client(s, p, true);
 	hash_in(s, p);
 	use_in(s, p);
 	if (!shadow_is_pae_root(p))
@@ -455,6 +469,7 @@ void shadow_page_free(struct shadow_vm *s, struct shadow_page *p)
 
 	unlink_parents(s, p);
 	shadow_page_empty(s, p);
+	put_client(s, p, false);
 	shadow_forget_unsync(s, p);
 	if (p->cached)
 		shadow_root_forget(s, p);
@@ -576,7 +591,10 @@ static void forget_all(struct shadow_vm *s)
 
 static void keep_empty(struct shadow_vm *s, struct shadow_page *p)
 {
-	memset(p->table, 0, VMMU_PAGE_SIZE);
+	/* The client may be running on it. */
+	for (unsigned i = 0; i < SHADOW_ENTRIES; i++)
+		if (!shadow_is_client(s, p, i))
+			p->table[i] = 0;
 	p->parents = 0;
 	p->present = 0;
 	p->unsync = false;

@@ -156,6 +156,17 @@ static inline struct shadow_page *shadow_at(const struct shadow_vm *s,
 	return &s->desc[id / SHADOW_IN_PAGE][id % SHADOW_IN_PAGE];
 }
 
+/* Is this an entry of the client's, in a root? None of these functions looks
+ * at it: it is in no chain, no row and no count. */
+static inline bool shadow_is_client(const struct shadow_vm *s,
+				    const struct shadow_page *p, unsigned index)
+{
+	const struct vmmu_hw *hw = &s->vm->hw;
+
+	return p->key.level == 4 && p->key.format == 4 &&
+	       index - hw->root_first < (unsigned)hw->root_count;
+}
+
 static inline uint64_t shadow_load(const struct shadow_page *p, unsigned index)
 {
 	uint64_t entry = __atomic_load_n(&p->table[index], __ATOMIC_RELAXED);

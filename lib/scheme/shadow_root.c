@@ -40,7 +40,8 @@ uint32_t shadow_mode(const struct vmmu_mode *m)
 	       bit(r->cr4, VMMU_CR4_SMAP, 6) | bit(r->cr4, VMMU_CR4_PKE, 7) |
 	       bit(r->cr4, VMMU_CR4_PKS, 8) | bit(r->efer, VMMU_EFER_NXE, 9) |
 	       bit(f->pse36, 1, 10) | bit(f->nx, 1, 11) |
-	       bit(f->gib_pages, 1, 12) | (uint32_t)f->maxphyaddr << 16;
+	       bit(f->gib_pages, 1, 12) | bit(f->ring_3, 1, 13) |
+	       (uint32_t)f->maxphyaddr << 16;
 }
 
 static struct shadow_key key_of(const struct vmmu_cpu *cpu)

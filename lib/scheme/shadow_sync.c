@@ -505,7 +505,7 @@ static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		shadow_absent_wrote(cpu, s, p, index);
 		return;
 	}
-	if (!(entry & SHADOW_P))
+	if (!(entry & SHADOW_P) || shadow_is_client(s, p, index))
 		return;
 	if (shadow_is_leaf(p, entry) ||
 	    !shadow_read(cpu, at, entry_size(p), &now) ||

@@ -45,6 +45,41 @@ ok "linux: page faults and system calls go to its kernel" jq -e \
 	'.pv.bounced["14"] > 1000 and .pv.syscalls > 1000' "$json"
 ok "linux: it has all of its memory" jq -e '.pv.pages == 131072' "$json"
 
+# The same kernel, with tables of its own numbers that shadow follows.
+tools/boot-scheme.sh shadow-pv "$dir" "$BUILD" "$KERNEL" >/dev/null \
+	2>"$scratch/errors"
+is "shadow: status" "$?" 0
+is "shadow: no sentence" "$(cat "$scratch/errors")" ""
+json=$dir/shadow-pv.json
+is "shadow: how" "$(jq -r .end.how "$json")" poweroff
+is "shadow: the engine" "$(jq -r '"\(.mmu) \(.engine)"' "$json")" "shadow pv"
+is "shadow: the workload is done" \
+	"$(jq -c 'select(.done)' "$dir/shadow-pv.rows")" \
+	'{"done":true,"failures":0}'
+is "shadow: rows" \
+	"$(jq -r 'select(.row and .ok) | .row' "$dir/shadow-pv.rows" | wc -l)" 16
+ok "shadow: the audit finds nothing" jq -e \
+	'.audit.breaches == 0 and .audit.entries > 10000' "$json"
+ok "shadow: the hypervisor says nothing of it" \
+	eval "! grep -E '^vmmu: I[0-9]|did not come back' '$dir/shadow-pv.log'"
+ok "shadow: tables follow its notices" jq -e \
+	'.memory.mmu_pte_write > 10000 and .memory.pf_fixed > 10000 and
+	 .pv.mmuext_op.new_baseptr > 1000 and .pv.trapped_writes > 1000 and
+	 .direct == null' "$json"
+ok "shadow: four roots are used again" jq -e '.memory.root_reuse > 0.8' \
+	"$json"
+
+# One root, made anew all the time, and few tables.
+vmmu run --mmu shadow --guest pv --kernel "$KERNEL" --timeout 200 \
+	--roots 1 --table-memory 1024 --stats "$scratch/stats" \
+	--log "$scratch/log" --initrd "$BUILD/guest/initrd.cpio.gz" \
+	--append "console=hvc0 loglevel=5 vmmu.rows=fork,exec,pipeline"
+is "shadow, little: status" "$status" 0
+like "shadow, little: the workload is done" "$output" \
+	'"done":true,"failures":0'
+ok "shadow, little: the audit finds nothing" jq -e \
+	'.audit.breaches == 0' "$scratch/stats"
+
 # Memory that the guest is not promised makes no difference to it.
 vmmu run --mmu direct --memory 192M --kernel "$KERNEL" --timeout 120 \
 	--initrd "$BUILD/guest/initrd.cpio.gz" --stats "$scratch/stats" \
@@ -70,10 +105,11 @@ typed() {
 }
 ok "linux: its shell answers" typed
 
-# run GUEST [APPEND]
+# run GUEST [APPEND], under what $under says
+under=(--mmu direct)
 run() {
-	label="$*"
-	vmmu run --mmu direct --memory 64M --timeout 60 \
+	label="${under[*]:2} $*"
+	vmmu run "${under[@]}" --memory 64M --timeout 60 \
 		--kernel "$BUILD/guest/$1.elf" --append "${2:-}" \
 		--stats "$scratch/stats" --log "$scratch/log"
 }
@@ -125,6 +161,32 @@ for way in call fault; do
 	ok "$label: nothing is left or wrong" came_back
 done
 
+# The same under shadow. A guest may have there what it likes in its tables and
+# in its own copy of the GDT, which pvtables and pvpriv take for granted that it
+# may not; it gets no further by that.
+under=(--mmu shadow --guest pv)
+attack pvlife 30
+attack pvhandles 34
+attack pvframes 22
+attack pvquick 6
+stopped frame "returns by a frame at 0xffff800000100000"
+stopped stack "stack at 0xffff810000007fc8 cannot be written"
+stopped nowhere "stack at 0x7fffffffffc8 cannot be written"
+stopped root "cannot be written"
+stopped user "no page table for it"
+for guest in pvpriv pvtables; do
+	run $guest
+	is "$label: how" "$(stat .end.how)" exit
+	ok "$label: the audit finds nothing" jq -e '.audit.breaches == 0' \
+		"$scratch/stats"
+	ok "$label: nothing is left or wrong" came_back
+done
+run pvpriv
+is "shadow: what differs" \
+	"$(tr -d '\r' <<<"$output" | sed -n 's/^FAILED //p' | tr '\n' ,)" \
+	"a GDT that can be written,its ring 0 has become ring 3,none of the\
+ hypervisor's,it cannot be made writable again,"
+
 # What cannot be is refused before it starts.
 refused() {
 	local name=$1 pattern=$2
@@ -135,6 +197,13 @@ refused() {
 }
 refused "with another scheme" "direct,nested is not a scheme" \
 	--mmu direct,nested --kernel "$KERNEL"
+refused "as a whole machine" "cannot be: under --mmu direct" \
+	--mmu direct --guest hvm --kernel "$KERNEL"
+refused "under nested" "needs --mmu direct or shadow" \
+	--guest pv --kernel "$KERNEL"
+refused "under several" "needs --mmu direct or shadow" \
+	--mmu shadow,vtlb --guest pv --kernel "$KERNEL"
+refused "another kind" "there are pv and hvm" --guest pvh --kernel "$KERNEL"
 refused "a Multiboot guest" "no entry for paravirtual guests" \
 	--mmu direct --memory 64M --kernel "$BUILD/guest/hello.elf"
 refused "too little memory" "does not fit into guest memory" \

@@ -193,6 +193,29 @@ static void long_mode_is_nine_bits_a_level(void **state)
 			 0);
 }
 
+static void in_ring_3_every_entry_has_u(void **state)
+{
+	const struct vmmu_regs regs = { .cr0 = VMMU_CR0_PG | VMMU_CR0_WP,
+					.cr4 = VMMU_CR4_PAE,
+					.efer = VMMU_EFER_LMA };
+	struct vmmu_features features = all;
+	struct vmmu_mode m;
+
+	(void)state;
+	features.ring_3 = true;
+	vmmu_mode_set(&m, &regs, &features);
+	for (unsigned n = 1; n <= 4; n++) {
+		assert_int_equal(m.level[n].rights & 4, 0);
+		assert_int_equal(m.level[n].rights & 2, 2);
+	}
+	/* Bit 3 of an index: U withheld; bit 2: W. */
+	assert_int_equal(m.granted[((VMMU_R | VMMU_U) & 0x3e) * 8 | 8],
+			 VMMU_RWXU);
+	assert_int_equal(m.granted[((VMMU_W | VMMU_U) & 0x3e) * 8 | 8],
+			 VMMU_RWXU);
+	assert_int_equal(m.granted[((VMMU_W | VMMU_U) & 0x3e) * 8 | 12], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +225,7 @@ int main(void)
 		cmocka_unit_test(permission_permutations),
 		cmocka_unit_test(root_changes_alone),
 		cmocka_unit_test(pdptes_with_reserved_bits),
+		cmocka_unit_test(in_ring_3_every_entry_has_u),
 		cmocka_unit_test(long_mode_is_nine_bits_a_level),
 	};
 

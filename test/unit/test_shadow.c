@@ -129,6 +129,40 @@ static void one_root_forgets_in(enum mode mode)
 }
 EACH(one_root_forgets)
 
+/* Whatever the guest has there, and whatever becomes of its roots. */
+static void a_client_has_entries_in_each_root(void **state)
+{
+	static const uint64_t mine[2] = { 0x7001, 0x8003 };
+	struct guest *g = guest_of(LEVEL4, (struct shape){ 2 * MIB, 128 });
+	struct shadow_page *p;
+
+	(void)state;
+	g->vm.hw.root_entries = mine;
+	g->vm.hw.root_first = 256;
+	g->vm.hw.root_count = 2;
+	g->vm.roots = 2;
+	g->lab.hooks.flushed = flushed;
+	assert_true(vmmu_cpu_switch(&g->cpu, &vmmu_shadow));
+	map(g, VA, DATA | P | W | U | A | D);
+	copy_root(g, ROOT_2);
+	for (unsigned i = 0; i < 6; i++) {
+		load_cr3(g, i & 1 ? TABLE : ROOT_2);
+		assert_int_equal(go(g, VA, VMMU_W), VMMU_RESUME);
+		store(g, (i & 1 ? TABLE : ROOT_2) + 257 * 8, 0x3000 | P | A);
+		if (i == 3)
+			vm_recycle(&g->vm);
+		p = g->cpu.state;
+		assert_int_equal(p->table[256], mine[0]);
+		assert_int_equal(p->table[257], mine[1]);
+		assert_int_equal(p->table[258], 0);
+		assert_true(audit(g));
+	}
+	p->table[257] = 0x9003;
+	assert_false(audit(g));
+	p->table[257] = mine[1];
+	end(g);
+}
+
 static void the_mode_is_part_of_the_role(void **state)
 {
 	struct guest *g = plain(LEVEL4);
@@ -521,6 +555,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_cached_root_costs_nothing),
 		cmocka_unit_test(one_root_forgets),
+		cmocka_unit_test(a_client_has_entries_in_each_root),
 		cmocka_unit_test(the_mode_is_part_of_the_role),
 		cmocka_unit_test(a_leaf_table_goes_out_of_sync),
 		cmocka_unit_test(sync_takes_what_changed),

@@ -1,0 +1,377 @@
+/*
+ * Under `shadow`: the guest's memory, its roots and its faults.
+ *
+ * Memory is in runs as large as the machine has them; a run that has lost a
+ * page to the balloon is no longer one.
+ *
+ * The guest's kernel maps its tables read-only and writes entries of leaf
+ * tables by trap. So it must be known which pages are tables: what is pinned or
+ * loaded is one, with all below it, and what an entry of a table above level 1
+ * refers to. It is one until a leaf maps it writable, which the ABI forbids for
+ * tables. What the guest says here decides nothing but whether its own write is
+ * carried out or answered with a fault: it is held by slots.
+ *
+ * Both modes have a root of their own (SDM 3A 4.6 knows of one kernel only, in
+ * ring 0). The library may give up a root while another is loaded, so the
+ * processor is on the hypervisor's own tables meanwhile.
+ */
+#include "pv/shadow.h"
+
+#include "cpu/cpu.h"
+#include "mm/frames.h"
+#include "mm/paging.h"
+#include "vm/memory.h"
+#include "vm/vm.h"
+
+#define ENTRY_P	    UINT64_C(1)
+#define ENTRY_W	    UINT64_C(2)
+#define ENTRY_LARGE UINT64_C(0x80)
+#define ENTRY_ADDR  UINT64_C(0x000ffffffffff000)
+#define OWN_FAULTS  64 /* in a row, at one address */
+#define ORDER_MAX   14 /* 64 MiB at a time, where there are */
+
+/* 1. Memory. */
+
+static bool has(const struct pv_domain *d, uint64_t gfn)
+{
+	return gfn <= d->pages && d->p2m[gfn] != VMMU_M2P_INVALID;
+}
+
+void *pv_shadow_page(const struct pv_domain *d, uint64_t gfn)
+{
+	return has(d, gfn) ? hpa_ptr(hfn_hpa(mk_hfn(d->p2m[gfn]))) : NULL;
+}
+
+static struct pv_run *run_at(struct pv_domain *d, uint64_t gfn)
+{
+	for (unsigned i = 0; i < d->runs; i++)
+		if (gfn - d->run[i].gfn < d->run[i].count)
+			return &d->run[i];
+	return NULL;
+}
+
+/* hva is the gpa: there is one slot, from 0. */
+static enum vmmu_resolve resolve(void *cookie, hva_t hva, unsigned access,
+				 struct vmmu_extent *out)
+{
+	const struct hv_port *port = cookie;
+	const struct vm *vm = port->ctx;
+	struct pv_domain *d = vm->engine_vm;
+	uint64_t gfn = hva.v >> VMMU_PAGE_SHIFT, count = 1;
+	const struct pv_run *run;
+
+	(void)access;
+	if (!has(d, gfn))
+		return VMMU_RESOLVE_NONE;
+	run = run_at(d, gfn);
+	if (run) {
+		gfn = run->gfn;
+		count = run->count;
+	}
+	*out = (struct vmmu_extent){
+		.hva = mk_hva(gfn << VMMU_PAGE_SHIFT),
+		.hpa = hfn_hpa(mk_hfn(d->p2m[gfn])),
+		.size = count << VMMU_PAGE_SHIFT,
+	};
+	return VMMU_RESOLVE_OK;
+}
+
+/* Not while a root is loaded: the one of before may be about to go, and the
+ * processor is not on it. */
+static void flush_cpu(struct vmmu_cpu *cpu)
+{
+	if (pv_current && &pv_current->vcpu->mmu == cpu && !pv_current->loading)
+		write_cr3(cpu->root.v);
+}
+
+static void flush_gva(struct vmmu_cpu *cpu, gva_t gva)
+{
+	(void)cpu;
+	invlpg(gva.v);
+}
+
+static void flush(void *ctx)
+{
+	const struct vm *vm = ctx;
+
+	flush_cpu(&vm->vcpu[0]->mmu);
+}
+
+bool pv_shadow_give(struct pv_domain *d, uint64_t gfn, hpa_t page)
+{
+	if (gfn >= d->pages || has(d, gfn))
+		return false;
+	d->p2m[gfn] = hpa_hfn(page).v;
+	pv_frames.m2p[gfn] = gfn;
+	d->owned++;
+	return true;
+}
+
+bool pv_shadow_release(struct pv_domain *d, uint64_t gfn, hpa_t *page)
+{
+	struct pv_run *run = run_at(d, gfn);
+
+	if (gfn >= d->pages || !has(d, gfn) || gfn == d->cpu->info_frame.v ||
+	    gfn == d->console_gfn)
+		return false;
+	vmmu_vm_backing_changed(&d->vm->mmu, mk_hva(gfn << VMMU_PAGE_SHIFT),
+				VMMU_PAGE_SIZE);
+	if (run)
+		*run = d->run[--d->runs];
+	*page = hfn_hpa(mk_hfn(d->p2m[gfn]));
+	d->p2m[gfn] = VMMU_M2P_INVALID;
+	d->table_level[gfn] = 0;
+	pv_frames.m2p[gfn] = VMMU_M2P_INVALID;
+	d->owned--;
+	return true;
+}
+
+static void give_run(struct pv_domain *d, hpa_t at, uint64_t count)
+{
+	if (d->runs < PV_RUNS)
+		d->run[d->runs++] = (struct pv_run){ d->owned, count };
+	for (uint64_t i = 0; i < count; i++)
+		pv_shadow_give(d, d->owned,
+			       mk_hpa(at.v + (i << VMMU_PAGE_SHIFT)));
+}
+
+static const char *give_memory(struct pv_domain *d)
+{
+	unsigned order = ORDER_MAX;
+	hpa_t at;
+
+	while (d->owned < d->pages) {
+		while (order && d->pages - d->owned < UINT64_C(1) << order)
+			order--;
+		if (frame_alloc_run(order, &at))
+			give_run(d, at, UINT64_C(1) << order);
+		else if (!order--)
+			return "this machine has not that much memory for a "
+			       "guest";
+	}
+	if (!frame_alloc(&d->shared_page))
+		return "there is no memory for the shared page";
+	d->p2m[d->pages] = hpa_hfn(d->shared_page).v;
+	d->shared = hpa_ptr(d->shared_page);
+	return NULL;
+}
+
+const char *pv_shadow_memory(struct pv_domain *d, const struct config *config)
+{
+	static struct vmmu_host_ops host_ops;
+	struct vm *vm = d->vm;
+	struct vmmu_vm_config c = {
+		.host = { &host_ops, &vm->port },
+		.slot_storage = vm->slots,
+		.slot_capacity = VM_SLOTS_MAX,
+		.table_limit = config->table_pages,
+		.roots = config->roots ? config->roots : PV_ROOTS,
+	};
+	/* The shared page is behind the memory. */
+	const struct vmmu_slot slot = { .size = config->memory +
+						VMMU_PAGE_SIZE };
+
+	d->table_level = vm_alloc(d->pages);
+	if (!d->table_level)
+		return "there is no memory for the guest's frames";
+	host_ops = hv_host_ops;
+	host_ops.resolve = resolve;
+	vm->port = (struct hv_port){ .flush = flush,
+				     .flush_cpu = flush_cpu,
+				     .flush_gva = flush_gva,
+				     .ctx = vm };
+	vm->memory = config->memory;
+	vm->engine->hardware(&c.hw);
+	paging_template(d->template);
+	c.hw.root_entries = d->template;
+	c.hw.root_first = HV_SLOT_FIRST;
+	c.hw.root_count = HV_SLOTS;
+	if (!vmmu_vm_init(&vm->mmu, &c))
+		return "there is no memory for the VM's tables";
+	vmmu_gmem_init(&vm->mem, &vm->mmu.slots, &vm->mmu.host);
+	if (vmmu_vm_set_slot(&vm->mmu, &slot) != VMMU_SLOT_OK)
+		return "the VM's memory slot does not fit";
+	return give_memory(d);
+}
+
+void pv_shadow_free(struct pv_domain *d)
+{
+	for (uint64_t i = 0; i <= d->pages; i++) {
+		if (!has(d, i))
+			continue;
+		frame_free(hfn_hpa(mk_hfn(d->p2m[i])), 0);
+		pv_frames.m2p[i] = VMMU_M2P_INVALID;
+	}
+	if (d->table_level)
+		vm_free(d->table_level, d->pages);
+}
+
+/* 2. Tables. */
+
+static uint64_t frame_of(uint64_t entry)
+{
+	return (entry & ENTRY_ADDR) >> VMMU_PAGE_SHIFT;
+}
+
+/* Each page once, so that no table makes this long. */
+void pv_shadow_mark(struct pv_domain *d, uint64_t gfn, unsigned level)
+{
+	const uint64_t *entry;
+
+	if (gfn >= d->pages || d->table_level[gfn] || !has(d, gfn))
+		return;
+	d->table_level[gfn] = (uint8_t)level;
+	entry = pv_shadow_page(d, gfn);
+	for (unsigned i = 0; level > 1 && i < VMMU_PAGE_SIZE / 8; i++)
+		if ((entry[i] & (ENTRY_P | ENTRY_LARGE)) == ENTRY_P)
+			pv_shadow_mark(d, frame_of(entry[i]), level - 1);
+}
+
+void pv_shadow_wrote(struct pv_cpu *c, uint64_t gpa, uint64_t entry)
+{
+	struct pv_domain *d = c->domain;
+	uint64_t gfn = gpa >> VMMU_PAGE_SHIFT, to = frame_of(entry);
+	unsigned level = gfn < d->pages ? d->table_level[gfn] : 0;
+
+	if (entry & ENTRY_P && level > 1)
+		pv_shadow_mark(d, to, level - 1);
+	else if (entry & ENTRY_P && entry & ENTRY_W && to < d->pages)
+		d->table_level[to] = 0;
+	vmmu_cpu_wrote(&c->vcpu->mmu, mk_gpa(gpa), 8);
+}
+
+bool pv_shadow_is_trapped(struct pv_cpu *c, uint64_t gva, uint64_t *gpa)
+{
+	struct pv_domain *d = c->domain;
+	struct vmmu_gwalk walk;
+	uint64_t gfn;
+
+	if (vmmu_cpu_walk(&c->vcpu->mmu, mk_gva(gva), VMMU_R, 0, &walk) !=
+	    VMMU_GWALK_OK)
+		return false;
+	*gpa = walk.gpa.v;
+	gfn = walk.gpa.v >> VMMU_PAGE_SHIFT;
+	return gfn < d->pages && has(d, gfn) && d->table_level[gfn] == 1;
+}
+
+enum vmmu_direct_status pv_shadow_store(struct pv_cpu *c, uint64_t gpa,
+					unsigned size, uint64_t value,
+					uint64_t *expected)
+{
+	uint64_t *page = pv_shadow_page(c->domain, gpa >> VMMU_PAGE_SHIFT);
+	uint64_t mask = size < 8 ? (UINT64_C(1) << 8 * size) - 1 : UINT64_MAX;
+	unsigned shift = (unsigned)(gpa & 7) * 8;
+	uint64_t old, now, *at;
+
+	if (!page)
+		return VMMU_DIRECT_FOREIGN;
+	at = &page[(gpa & VMMU_PAGE_MASK) / 8];
+	old = expected ? *expected : *at;
+	now = (old & ~(mask << shift)) | (value & mask) << shift;
+	if (!__atomic_compare_exchange_n(at, &old, now, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED)) {
+		if (expected)
+			*expected = old;
+		return VMMU_DIRECT_CHANGED;
+	}
+	pv_shadow_wrote(c, gpa & ~UINT64_C(7), now);
+	return VMMU_DIRECT_OK;
+}
+
+/* 3. The processor. */
+
+void pv_shadow_start(struct pv_cpu *c, uint64_t root)
+{
+	struct vcpu *v = c->vcpu;
+	const struct vmmu_regs regs = {
+		.cr0 = VMMU_CR0_PE | VMMU_CR0_PG | VMMU_CR0_WP,
+		.cr3 = root << VMMU_PAGE_SHIFT,
+		.cr4 = VMMU_CR4_PAE,
+		.efer = VMMU_EFER_LME | VMMU_EFER_LMA | VMMU_EFER_NXE,
+		.pat = PV_PAT,
+	};
+
+	v->features.ring_3 = true;
+	pv_shadow_mark(c->domain, root, 4);
+	vmmu_cpu_set_regs(&v->mmu, &regs, &v->features);
+	c->root = root;
+}
+
+void pv_shadow_load(struct pv_cpu *c, uint64_t root)
+{
+	/* Another root, so the same address may be missing again. */
+	c->own_faults = 0;
+	paging_use();
+	c->loading = true;
+	vmmu_cpu_load_root(&c->vcpu->mmu, root << VMMU_PAGE_SHIFT);
+	c->loading = false;
+	write_cr3(c->vcpu->mmu.root.v);
+}
+
+static void kill(struct pv_cpu *c, const char *why)
+{
+	vm_stop(c->vcpu->vm, VM_KILLED, "%s", why);
+	c->leave = true;
+}
+
+/* Of memory that there is not, the guest hears as of a page that is not. */
+static bool answer(struct pv_cpu *c, const struct vmmu_fault *f,
+		   uint32_t *error)
+{
+	struct vmmu_answer a;
+
+	vmmu_cpu_fault(&c->vcpu->mmu, f, &a);
+	switch (a.verdict) {
+	case VMMU_RESUME:
+	case VMMU_RETRY:
+		return true;
+	case VMMU_INJECT:
+		*error = a.error_code;
+		return false;
+	case VMMU_EMULATE:
+		if (vmmu_cpu_unshadow(&c->vcpu->mmu, a.gpa))
+			return true;
+		*error &= ~VMMU_PF_P;
+		return false;
+	case VMMU_MMIO:
+		*error &= ~VMMU_PF_P;
+		return false;
+	case VMMU_KILL:
+		break;
+	}
+	kill(c, a.reason);
+	return true;
+}
+
+bool pv_shadow_fault(struct pv_cpu *c, uint64_t gva, uint32_t *error)
+{
+	struct vmmu_fault f = { .gva = mk_gva(gva), .error_code = *error };
+
+	if (!pv_range_ok(gva, 1))
+		return false;
+	f.access = *error & VMMU_PF_W	? VMMU_W
+		   : *error & VMMU_PF_I ? VMMU_X
+					: VMMU_R;
+	f.access |= c->kernel ? 0 : VMMU_U;
+	return answer(c, &f, error);
+}
+
+bool pv_shadow_own_fault(struct trap_frame *f)
+{
+	struct pv_cpu *c = pv_current;
+	uint64_t gva = read_cr2();
+	uint32_t error = (uint32_t)f->error_code;
+	struct vmmu_fault fault = { .gva = mk_gva(gva), .error_code = error };
+
+	if (!c || !pv_range_ok(gva, 1) || error & VMMU_PF_I ||
+	    c->vcpu->vm->end != VM_RUNNING)
+		return false;
+	c->own_faults = gva == c->own_fault ? c->own_faults + 1 : 0;
+	c->own_fault = gva;
+	/* Nobody but the guest's own tables could be the cause: not for ever.
+	 */
+	if (c->own_faults > OWN_FAULTS)
+		return false;
+	fault.access = error & VMMU_PF_W ? VMMU_W : VMMU_R;
+	return answer(c, &fault, &error) && c->vcpu->vm->end == VM_RUNNING;
+}
