@@ -8,7 +8,8 @@
  *   2. Without EPT, or without unrestricted guests, no guest is nested: it
  *      starts with paging off, which only that combination can run. The
  *      schemes of software are not touched by it.
- *   3. VPID, PML, A and D bits, larger pages are used where they are offered.
+ *   3. VPID, PML, A and D bits, larger pages, the preemption timer are used
+ *      where they are offered.
  */
 #include "vmx/controls.h"
 
@@ -21,6 +22,7 @@
 #define BASIC_MEMTYPE_WB (UINT64_C(6) << 50)
 
 /* IA32_VMX_MISC */
+#define MISC_TIMER	UINT64_C(0x1f)
 #define MISC_STORES_LMA (UINT64_C(1) << 5)
 
 /* IA32_VMX_EPT_VPID_CAP */
@@ -173,6 +175,17 @@ static void choose_vpid(const struct vmx_caps *caps, struct vmx_controls *c)
 	c->vpid_addr = c->vpid && (e & VPID_ADDR);
 }
 
+static void choose_timer(const struct vmx_caps *caps, struct vmx_controls *c)
+{
+	c->timer = (may(caps->pin) & VMX_PIN_TIMER) &&
+		   (may(caps->exit) & VMX_EXIT_SAVE_TIMER);
+	c->timer_shift = caps->misc & MISC_TIMER;
+	if (c->timer) {
+		c->pin |= VMX_PIN_TIMER;
+		c->exit |= VMX_EXIT_SAVE_TIMER;
+	}
+}
+
 static void choose_proc(const struct vmx_caps *caps, struct vmx_controls *c)
 {
 	const uint32_t proc = all(proc_needs, COUNT(proc_needs)) &
@@ -226,6 +239,7 @@ const char *vmx_controls_choose(const struct vmx_caps *caps,
 	choose_proc(caps, c);
 	c->pin = word(caps->pin, all(pin_needs, COUNT(pin_needs)));
 	c->exit = word(caps->exit, all(exit_needs, COUNT(exit_needs)));
+	choose_timer(caps, c);
 	/* Whether the guest is in 64-bit mode changes from entry to entry. */
 	c->entry = word(caps->entry, all(entry_needs, COUNT(entry_needs)) &
 					     ~VMX_ENTRY_GUEST_64);

@@ -48,6 +48,10 @@ struct vmx_controls {
 	bool vpid_one;	/* ... and of one VPID */
 	bool ept_one;	/* INVEPT of one table */
 	bool pml;
+	/* The preemption timer counts what the guest runs, across exits. It
+	 * counts down once in so many (log 2) ticks of the TSC. */
+	bool timer;
+	uint8_t timer_shift;
 	/* CR0 and CR4 in VMX operation; the guest of EPT is free of PE, PG. */
 	uint64_t cr0_ones, cr0_may, cr4_ones, cr4_may;
 };

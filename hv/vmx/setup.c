@@ -16,12 +16,15 @@
 
 #include "cpu/cpu.h"
 #include "cpu/desc.h"
+#include "cpu/timer.h"
 #include "mm/frames.h"
 #include "mm/paging.h"
 #include "vm/vm.h"
 #include "vmx/insn.h"
 #include "vmx/pml.h"
 #include "vmx/state.h"
+
+#define TIMER_MS 10
 
 #define VECTOR_DB 1u
 #define VECTOR_PF 14u
@@ -149,6 +152,21 @@ static void host_fill(void)
 	vmwrite(VMCS_HOST_RIP, (uintptr_t)vmx_exit);
 }
 
+/* External interrupts make exits whatever the guest's RFLAGS.IF is, so nothing
+ * more should be needed. But Bochs 2.7 keeps them masked after an entry with IF
+ * clear until the guest changes IF: a guest that polls would never hear of its
+ * console, nor the monitor of its user. So now and then it is stopped, be it
+ * busy with exits or not. SDM 3C 25.5.1. */
+void vmx_wind_timer(const struct vmx_vcpu *s)
+{
+	const struct vmx_controls *c = &s->cpu->controls;
+	uint64_t ticks = host_tsc_khz * TIMER_MS >> c->timer_shift;
+
+	if (c->timer)
+		vmwrite(VMCS_GUEST_TIMER,
+			ticks < UINT32_MAX ? ticks : UINT32_MAX);
+}
+
 static void controls_fill(const struct vmx_vcpu *s, const struct vcpu *v)
 {
 	const struct vmx_controls *c = &s->cpu->controls;
@@ -164,6 +182,7 @@ static void controls_fill(const struct vmx_vcpu *s, const struct vcpu *v)
 	vmwrite(VMCS_PF_MATCH, 0);
 	vmwrite(VMCS_MSR_BITMAP, s->cpu->msr_bitmap.v);
 	vmwrite(VMCS_TSC_OFFSET, v->vm->tsc_offset);
+	vmx_wind_timer(s);
 	if (c->vpid)
 		vmwrite(VMCS_VPID, s->vpid);
 	if (c->pml) {

@@ -68,6 +68,7 @@ enum vmcs_field {
 	VMCS_GUEST_INTERRUPTIBILITY = 0x4824,
 	VMCS_GUEST_ACTIVITY = 0x4826,
 	VMCS_GUEST_SYSENTER_CS = 0x482a,
+	VMCS_GUEST_TIMER = 0x482e,
 	VMCS_HOST_SYSENTER_CS = 0x4c00,
 
 	/* natural width */
@@ -109,6 +110,7 @@ enum vmcs_field {
 #define VMX_PIN_INTERRUPT   (1u << 0)
 #define VMX_PIN_NMI	    (1u << 3)
 #define VMX_PIN_VIRTUAL_NMI (1u << 5)
+#define VMX_PIN_TIMER	    (1u << 6) /* for preemption */
 
 /* Primary processor-based controls: SDM 3C table 24-6. */
 #define VMX_PROC_WINDOW	    (1u << 2)
@@ -143,6 +145,7 @@ enum vmcs_field {
 #define VMX_EXIT_LOAD_PAT   (1u << 19)
 #define VMX_EXIT_SAVE_EFER  (1u << 20)
 #define VMX_EXIT_LOAD_EFER  (1u << 21)
+#define VMX_EXIT_SAVE_TIMER (1u << 22) /* for preemption */
 
 /* Entry controls: SDM 3C table 24-15. */
 #define VMX_ENTRY_LOAD_DEBUG (1u << 2)
@@ -205,6 +208,7 @@ enum vmx_reason {
 	VMX_REASON_MACHINE_CHECK = 41,
 	VMX_REASON_EPT_VIOLATION = 48,
 	VMX_REASON_EPT_MISCONFIG = 49,
+	VMX_REASON_TIMER = 52,
 	VMX_REASON_WBINVD = 54,
 	VMX_REASON_XSETBV = 55,
 	VMX_REASON_PML_FULL = 62,

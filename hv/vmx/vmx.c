@@ -280,6 +280,9 @@ static __attribute__((noinline)) enum exit_kind decode_detailed(
 		return decode_violation(v, s);
 	case VMX_REASON_PML_FULL:
 		return decode_log_full(v, s);
+	case VMX_REASON_TIMER:
+		vmx_wind_timer(s);
+		return EXIT_INTERRUPT; /* if one waits */
 	case VMX_REASON_IO:
 		vmx_qual_io(vmread(VMCS_QUALIFICATION), &e->io);
 		break;

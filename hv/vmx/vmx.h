@@ -70,6 +70,8 @@ void vmx_caps_read(struct vmx_caps *caps);
 /* NULL, or why not. */
 const char *vmx_cpu_start(struct vmx_cpu *cpu);
 bool vmx_vmcs_init(struct vmx_vcpu *s, struct vcpu *v);
+/* The preemption timer starts anew. */
+void vmx_wind_timer(const struct vmx_vcpu *s);
 void vmx_use_scheme(struct vcpu *v);
 void vmx_log_writes(struct vcpu *v, bool on);
 

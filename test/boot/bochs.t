@@ -49,6 +49,13 @@ is "the monitor: status" "$status" 12
 like "the monitor: an answer" "$sentence" "gpa: 0x100000"
 like "the monitor: nothing is wrong" "$sentence" ", 0 breaches"
 
+# Also of a guest that never lets an interrupt through, nor makes an exit.
+printf '%s\n' 'expect on' 'info mtree' quit >"$scratch/commands"
+vmmu run --machine bochs --kernel "$BUILD/guest/spin.elf" --memory 64M \
+	--monitor "$scratch/commands" --timeout 60
+is "a guest that spins: status" "$status" 12
+like "a guest that spins: an answer" "$sentence" "i/o.: local APIC"
+
 linux nested "touch,cow,exec,mprotect1"
 is "$label: the format" "$(stat .format)" ept
 ok "$label: faults that map" at_most "$(stat .memory.pf_fixed)" 128

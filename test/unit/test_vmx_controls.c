@@ -24,7 +24,7 @@ static struct vmx_caps whole(void)
 		.proc2 = HIGH(ALL),
 		.exit = HIGH(ALL) | 0x00036dfb,
 		.entry = HIGH(ALL) | 0x000011fb,
-		.misc = 1u << 5,
+		.misc = 1u << 5 | 5, /* EFER.LMA told; the timer's rate */
 		/* 4 levels, WB, 2M, 1G, INVEPT, A/D; INVVPID: all kinds */
 		.ept_vpid = UINT64_C(0x00000f0106734041),
 		.cr0_fixed0 = 0x80000021,
@@ -59,6 +59,10 @@ static void everything_is_used(void **state)
 	assert_int_equal(c.max_leaf, 3);
 	assert_true(c.vpid && c.vpid_one && c.vpid_addr && c.ept_one && c.pml);
 	assert_int_equal(c.eptp, 6 | 3 << 3 | 1 << 6);
+	assert_true(c.timer);
+	assert_int_equal(c.timer_shift, 5);
+	assert_true(c.pin & VMX_PIN_TIMER);
+	assert_true(c.exit & VMX_EXIT_SAVE_TIMER);
 	fits(caps.pin, c.pin);
 	fits(caps.exit, c.exit);
 	fits(caps.entry, c.entry);
@@ -158,6 +162,21 @@ static void what_is_only_used_where_offered(void **state)
 	assert_false(chosen(&caps).vpid_addr);
 }
 
+/* The timer is used whole, or not at all: SDM 3C 26.2.1.2. */
+static void a_timer_needs_both(void **state)
+{
+	struct vmx_caps caps = whole();
+
+	(void)state;
+	caps.exit &= ~HIGH(VMX_EXIT_SAVE_TIMER);
+	assert_false(chosen(&caps).timer);
+	assert_false(chosen(&caps).pin & VMX_PIN_TIMER);
+	caps = whole();
+	caps.pin &= ~HIGH(VMX_PIN_TIMER);
+	assert_false(chosen(&caps).timer);
+	assert_false(chosen(&caps).exit & VMX_EXIT_SAVE_TIMER);
+}
+
 static void lacking(const struct vmx_caps *caps, const char *word)
 {
 	struct vmx_controls c;
@@ -198,6 +217,7 @@ int main(void)
 		cmocka_unit_test(nested_guests_page_alone),
 		cmocka_unit_test(what_nesting_needs),
 		cmocka_unit_test(what_is_only_used_where_offered),
+		cmocka_unit_test(a_timer_needs_both),
 		cmocka_unit_test(what_is_missing_is_named),
 	};
 

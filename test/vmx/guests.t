@@ -19,6 +19,14 @@ for scheme in nested vtlb shadow; do
 		like "$label: how" "$(stat .end.how)" '^(triple-fault|killed)$'
 	done
 done
+# The monitor's input is an interrupt, which this guest keeps off for ever.
+printf '%s\n' 'expect on' 'info mtree' quit >"$scratch/commands"
+for scheme in vtlb shadow; do
+	run $scheme spin "" --monitor "$scratch/commands"
+	is "$label: status" "$status" 12
+	like "$label: the monitor answers" "$sentence" "i/o.: local APIC"
+done
+
 # Real mode is for unrestricted guests, which have EPT.
 run nested real
 ends 1 exit 0
