@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "cpu/fpu.h"
-#include "cpu/print.h"
 #include "load/load.h"
 #include "mm/paging.h"
 #include "vm/vm.h"
@@ -326,8 +325,5 @@ const char *pv_build(struct vm *vm, struct load_request *req)
 	if (wrong)
 		return wrong;
 	start(&b);
-	say("a paravirtual guest starts at 0x%llx under %s on %s",
-	    (unsigned long long)b.xen.entry, vm->scheme[0]->name,
-	    vm->engine->name);
 	return NULL;
 }

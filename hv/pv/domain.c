@@ -4,6 +4,7 @@
  * reach it by gpa as in any VM; where the others have host-virtual memory
  * between gpa and hpa, here the P2M is what stands there.
  */
+#include "pv/bystander.h"
 #include "pv/shadow.h"
 
 #include "cpu/cpu.h"
@@ -12,11 +13,13 @@
 #include "vm/memory.h"
 #include "vm/vm.h"
 
-#define OWNER	  1  /* of one VM so far */
 #define ORDER_MAX 14 /* 64 MiB at a time, where there are */
 
 /* The machine's, but for what stands between gpa and hpa. */
 static struct vmmu_host_ops host_ops;
+
+/* The number of the last VM. */
+static uint16_t owners;
 
 struct pv_domain *pv_domain_of(const struct vm *vm)
 {
@@ -61,7 +64,7 @@ static const char *make_vm(struct vm *vm, const struct config *config)
 	};
 	struct vmmu_direct_config direct = {
 		.frames = &pv_frames,
-		.owner = OWNER,
+		.owner = ++owners,
 		.p2m = d->p2m,
 		.p2m_count = d->pages,
 		.template = d->template,
@@ -155,7 +158,7 @@ void pv_domain_free(struct vm *vm)
 	if (!d)
 		return;
 	for (uint64_t i = 0; d->direct.vm && i < pv_frames.count; i++)
-		if (pv_frames.frame[i].owner == OWNER)
+		if (pv_frames.frame[i].owner == d->direct.config.owner)
 			frame_free(hfn_hpa(mk_hfn(i)), 0);
 	if (d->direct.vm)
 		vmmu_direct_vm_fini(&d->direct);
@@ -163,6 +166,8 @@ void pv_domain_free(struct vm *vm)
 		pv_shadow_free(d);
 	if (d->p2m)
 		vm_free(d->p2m, (d->pages + 1) * sizeof(d->p2m[0]));
+	if (d->bystander)
+		pv_bystander_free(d->bystander);
 	vm_free(d, sizeof(*d));
 	vm->engine_vm = NULL;
 }

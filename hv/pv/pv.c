@@ -3,6 +3,7 @@
  * loop (engine.h, struct engine_para), which is left for two reasons only: the
  * guest has ended, or it has nothing to do.
  */
+#include "pv/bystander.h"
 #include "pv/shadow.h"
 
 #include <assert.h>
@@ -135,6 +136,18 @@ static void pv_use_scheme(struct vcpu *v)
 	(void)v;
 }
 
+static const char *pv_load(struct vm *vm, struct load_request *req)
+{
+	const char *wrong = pv_build(vm, req);
+
+	if (wrong)
+		return wrong;
+	say("a paravirtual guest starts at 0x%llx under %s on %s",
+	    (unsigned long long)pv_frame->rip, vm->scheme[0]->name,
+	    vm->engine->name);
+	return vm->config->bystander ? pv_bystander_make(vm, req) : NULL;
+}
+
 /* A guest that waits, for an event or for the host. */
 static void wait(struct pv_cpu *c)
 {
@@ -189,7 +202,7 @@ static const struct engine_para para = {
 		 CPUID_HIDE_TSC_ADJUST,
 	.memory = pv_domain_memory,
 	.memory_free = pv_domain_free,
-	.load = pv_build,
+	.load = pv_load,
 	.loop = pv_loop,
 	.count = pv_count,
 	.report = pv_report,

@@ -142,9 +142,10 @@ struct pv_run {
 
 struct pv_domain {
 	struct vm *vm;
-	struct pv_cpu *cpu;	      /* one so far */
-	struct vmmu_direct_vm direct; /* direct.vm NULL: under shadow */
-	uint64_t *p2m;		      /* the machine's, by gfn */
+	struct pv_cpu *cpu;		/* one so far */
+	struct pv_bystander *bystander; /* or NULL */
+	struct vmmu_direct_vm direct;	/* direct.vm NULL: under shadow */
+	uint64_t *p2m;			/* the machine's, by gfn */
 	/* Under shadow: by gfn, what level of table it is, or 0. */
 	uint8_t *table_level;
 	struct pv_run run[PV_RUNS];

@@ -2,7 +2,7 @@
  * What a paravirtual guest has asked for, as members of the VM's report:
  * names for numbers, and nothing that is zero.
  */
-#include "pv/pv.h"
+#include "pv/bystander.h"
 
 #include "cpu/fmt.h"
 #include "vm/vm.h"
@@ -134,4 +134,6 @@ void pv_report(const struct vm *vm, const struct fmt_sink *sink)
 	fmt_print(sink, "}");
 	if (d->direct.vm)
 		report_direct(sink, &d->direct.stats);
+	if (d->bystander)
+		pv_bystander_report(d->bystander, sink);
 }

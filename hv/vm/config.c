@@ -117,6 +117,22 @@ static bool set_pml(struct config *c, struct word value)
 	return c->pml || is_named(value, "off");
 }
 
+static bool set_bystander(struct config *c, struct word value)
+{
+	uint64_t mib;
+
+	if (!number(value, 0, UINT64_C(1) << 20, &mib) || mib == 1)
+		return false;
+	c->bystander = mib * MIB;
+	return true;
+}
+
+static bool set_bystander_flaw(struct config *c, struct word value)
+{
+	c->bystander_flaw = is_named(value, "on");
+	return c->bystander_flaw || is_named(value, "off");
+}
+
 static const struct key {
 	const char *name;
 	bool (*set)(struct config *c, struct word value);
@@ -131,6 +147,8 @@ static const struct key {
 	{ "roots", set_roots, "1 to 64" },
 	{ "fault-around", set_fault_around, "KiB, a power of two, or 0" },
 	{ "pml", set_pml, "on or off" },
+	{ "bystander", set_bystander, "MiB, at least 2, or 0" },
+	{ "bystander-flaw", set_bystander_flaw, "on or off" },
 	{ "selftest", NULL, "" }, /* the machine layer's own words */
 	{ "crash", NULL, "" },
 };

@@ -17,7 +17,9 @@ struct config {
 	uint32_t table_pages;  /* limit of table memory: table-memory=KiB */
 	uint32_t roots;	       /* cached by shadow: roots=16 */
 	uint64_t fault_around; /* bytes: fault-around=KiB, 0: off */
-	bool pml; /* hardware logs writes where it can: pml=on, off */
+	bool pml;	    /* hardware logs writes where it can: pml=on, off */
+	uint64_t bystander; /* bytes of a second VM's memory: bystander=MiB */
+	bool bystander_flaw; /* a flaw that it must show: on, off */
 	char guest_args[CONFIG_GUEST_ARGS]; /* all after " -- " */
 };
 

@@ -105,19 +105,24 @@ typed() {
 }
 ok "linux: its shell answers" typed
 
-# run GUEST [APPEND], under what $under says
+# run GUEST [APPEND], under what $under says. A second VM stands by.
 under=(--mmu direct)
 run() {
 	label="${under[*]:2} $*"
 	vmmu run "${under[@]}" --memory 64M --timeout 60 \
 		--kernel "$BUILD/guest/$1.elf" --append "${2:-}" \
+		--set bystander=16 --set bystander-flaw="${3:-off}" \
 		--stats "$scratch/stats" --log "$scratch/log"
 }
 
 came_back() {
 	cat "$scratch/log"
 	[ -s "$scratch/log" ] &&
-		! grep -E "did not come back|^vmmu: I[0-9]:" "$scratch/log"
+		! grep -E "did not come back|^vmmu: (I[0-9]|bystander):" \
+			"$scratch/log" &&
+		jq -e '.bystander | .pages == 4097 and .tables >= 5 and
+			.entries > 0 and .changed == 0 and .breaches == 0' \
+			"$scratch/stats"
 }
 
 # Guests that attack, each with many checks of its own.
@@ -136,6 +141,17 @@ attack pvframes 22
 attack pvpriv 55
 attack pvtables 70
 attack pvquick 6
+attack pvforeign 28
+
+# A flaw that is planted: the frame table says that one of the bystander's
+# frames is the guest's. The guest gets at it, and the bystander shows it.
+run pvforeign "" on
+like "a flaw: the guest gets at the frame" "$output" "FAILED mapped writable"
+ok "a flaw: the bystander shows it" jq -e \
+	'.bystander | .changed == 1 and .breaches > 0' "$scratch/stats"
+ok "a flaw: and says where" grep "bystander: the memory of its frame" \
+	"$scratch/log"
+ok "a flaw: it is not the guest's alone" eval "! came_back"
 
 # Guests that cannot go on are stopped with a sentence.
 stopped() {

@@ -75,6 +75,7 @@ static void ranges(void **state)
 		{ "cpus", 1, 255, 1, false },
 		{ "table-memory", 64, 4 * MIB, 1, false },
 		{ "fault-around", 0, MIB, 1, true },
+		{ "bystander", 2, MIB, 1, false },
 	};
 	static const char *const garbage[] = {
 		"",
@@ -91,7 +92,7 @@ static void ranges(void **state)
 	char line[96];
 
 	(void)state;
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		const uint64_t value[] = { keys[i].low, keys[i].high,
 					   keys[i].low - keys[i].step,
 					   keys[i].high + keys[i].step };
@@ -114,6 +115,11 @@ static void ranges(void **state)
 	refuses("fault-around=3", "power of two");
 	takes("fault-around=2");
 	assert_true(c.fault_around == 2048);
+	takes("bystander=16 bystander-flaw=on");
+	assert_true(c.bystander == 16 * MIB && c.bystander_flaw);
+	takes("bystander=0 bystander-flaw=off");
+	assert_true(c.bystander == 0 && !c.bystander_flaw);
+	refuses("bystander-flaw=yes", "on or off");
 }
 
 static void schemes(void **state)
