@@ -132,6 +132,7 @@ void pv_bounce_soft(struct pv_cpu *c, unsigned vector)
 {
 	const struct pv_trap_entry *t = &c->trap[vector];
 
+	c->stats.soft++;
 	if (!t->address)
 		no_handler(c, vector);
 	else

@@ -89,6 +89,7 @@ static long callback_op(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 	struct callback_unregister u;
 
 	(void)a3, (void)a4, (void)a5;
+	pv_count_sub(c->stats.callback_op, cmd);
 	if (cmd == CALLBACKOP_register)
 		return set_callback(c, arg);
 	if (cmd != CALLBACKOP_unregister)
@@ -205,6 +206,7 @@ static long set_segment_base(uint64_t which, uint64_t base, uint64_t a3,
 			     uint64_t a4, uint64_t a5, struct pv_cpu *c)
 {
 	(void)a3, (void)a4, (void)a5;
+	pv_count_sub(c->stats.segment_op, which);
 	if (which == SEGBASE_GS_USER_SEL) {
 		set_user_selector(c, (uint16_t)(base | (base & ~3u ? 3 : 0)));
 		return 0;
@@ -276,7 +278,8 @@ static long xen_version(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 	};
 	static const xen_domain_handle_t handle = { 0 };
 
-	(void)a3, (void)a4, (void)a5, (void)c;
+	(void)a3, (void)a4, (void)a5;
+	pv_count_sub(c->stats.version_op, cmd);
 	switch (cmd) {
 	case XENVER_version: /* also how a guest asks for its events */
 		return XEN_VERSION;
@@ -307,6 +310,7 @@ static long console_io(uint64_t cmd, uint64_t count, uint64_t buffer,
 		       uint64_t a4, uint64_t a5, struct pv_cpu *c)
 {
 	(void)a4, (void)a5;
+	pv_count_sub(c->stats.console_op, cmd);
 	if (cmd == CONSOLEIO_read)
 		return 0;
 	if (cmd != CONSOLEIO_write)
@@ -322,7 +326,8 @@ static long console_io(uint64_t cmd, uint64_t count, uint64_t buffer,
 static long vm_assist(uint64_t cmd, uint64_t type, uint64_t a3, uint64_t a4,
 		      uint64_t a5, struct pv_cpu *c)
 {
-	(void)a3, (void)a4, (void)a5, (void)c;
+	(void)a3, (void)a4, (void)a5;
+	pv_count_sub(c->stats.assist_op, type);
 	if (cmd != VMASST_CMD_enable && cmd != VMASST_CMD_disable)
 		return -XEN_ENOSYS;
 	return type == VMASST_TYPE_4gb_segments ||
@@ -373,7 +378,8 @@ static long physdev_op(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 {
 	struct physdev_set_iopl iopl;
 
-	(void)a3, (void)a4, (void)a5, (void)c;
+	(void)a3, (void)a4, (void)a5;
+	pv_count_sub(c->stats.physdev_op, cmd);
 	if (cmd != PHYSDEVOP_set_iopl)
 		return -XEN_ENOSYS;
 	if (!pv_get(&iopl, arg, sizeof(iopl)))

@@ -135,8 +135,7 @@ long pv_memory_op(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 		  uint64_t a5, struct pv_cpu *c)
 {
 	(void)a3, (void)a4, (void)a5;
-	if (cmd < PV_CALL_SUBS)
-		c->stats.memory_op[cmd]++;
+	pv_count_sub(c->stats.memory_op, cmd);
 	switch (cmd) {
 	case XENMEM_decrease_reservation:
 	case XENMEM_populate_physmap:

@@ -105,27 +105,41 @@ static long tell_done(uint64_t at, uint64_t done, long result)
 	return result;
 }
 
+static long update_direct(struct pv_cpu *c, uint64_t list, uint64_t count,
+			  uint64_t *done)
+{
+	struct vmmu_vm *vm = &c->vcpu->vm->mmu;
+	long result = 0;
+
+	while (*done < count && !result) {
+		result = update_one(c, vm,
+				    list + *done * sizeof(struct mmu_update));
+		if (!result && ++*done % PV_CALLS_A_BREATH == 0)
+			pv_breathe(c);
+	}
+	return result;
+}
+
 static __attribute__((noinline)) long update_many(struct pv_cpu *c,
 						  uint64_t list, uint64_t count,
 						  uint64_t done_at)
 {
-	struct vmmu_vm *vm = &c->vcpu->vm->mmu;
 	uint64_t done = 0;
-	long result = 0;
+	long result = pv_is_shadow(c) ? update_shadow(c, list, count, &done)
+				      : update_direct(c, list, count, &done);
 
-	if (pv_is_shadow(c)) {
-		result = update_shadow(c, list, count, &done);
-		return done_at ? tell_done(done_at, done, result) : result;
-	}
-	while (done < count) {
-		result = update_one(c, vm,
-				    list + done * sizeof(struct mmu_update));
-		if (result)
-			break;
-		if (++done % PV_CALLS_A_BREATH == 0)
-			pv_breathe(c);
+	if (count != 1) {
+		c->stats.update_lists++;
+		c->stats.update_batched += done;
 	}
 	return done_at ? tell_done(done_at, done, result) : result;
+}
+
+static __attribute__((noinline, cold)) long refuse_update(struct pv_cpu *c,
+							  long error)
+{
+	c->stats.update_refused++;
+	return error;
 }
 
 /* One is what a guest nearly always asks for. */
@@ -135,11 +149,11 @@ long pv_mmu_update(uint64_t list, uint64_t count, uint64_t done_at,
 	(void)a5;
 	count = (uint32_t)count;
 	if ((uint32_t)domain != DOMID_SELF)
-		return -XEN_EPERM;
+		return refuse_update(c, -XEN_EPERM);
 	if (count & UPDATE_PREEMPTED)
-		return -XEN_EINVAL;
+		return refuse_update(c, -XEN_EINVAL);
 	if (!pv_range_ok(list, count * sizeof(struct mmu_update)))
-		return -XEN_EFAULT;
+		return refuse_update(c, -XEN_EFAULT);
 	if (count == 1 && !done_at && !pv_is_shadow(c))
 		return update_one(c, &c->vcpu->vm->mmu, list);
 	return update_many(c, list, count, done_at);
@@ -365,8 +379,7 @@ static inline long mmuext_one(struct pv_cpu *c, uint64_t at)
 	if (!pv_load_pair(op, at))
 		return -XEN_EFAULT;
 	cmd = (uint32_t)op[0];
-	if (cmd < PV_MMUEXT_OPS)
-		c->stats.mmuext[cmd]++;
+	pv_count_sub(c->stats.mmuext, cmd);
 	if (pv_is_shadow(c))
 		return ext_shadow(c, at);
 	switch (cmd) {

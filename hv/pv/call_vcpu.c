@@ -111,8 +111,7 @@ long pv_vcpu_op(uint64_t cmd, uint64_t id, uint64_t arg, uint64_t a4,
 		uint64_t a5, struct pv_cpu *c)
 {
 	(void)a4, (void)a5;
-	if (cmd < PV_CALL_SUBS)
-		c->stats.vcpu_op[cmd]++;
+	pv_count_sub(c->stats.vcpu_op, cmd);
 	if (id != c->vcpu->id)
 		return -XEN_ENOENT;
 	switch (cmd) {
@@ -191,8 +190,7 @@ long pv_sched_op(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 		 uint64_t a5, struct pv_cpu *c)
 {
 	(void)a3, (void)a4, (void)a5;
-	if (cmd < PV_CALL_SUBS)
-		c->stats.sched_op[cmd]++;
+	pv_count_sub(c->stats.sched_op, cmd);
 	switch (cmd) {
 	case SCHEDOP_yield:
 		pv_console_drain(c->domain);

@@ -219,8 +219,7 @@ long pv_event_op(uint64_t cmd, uint64_t arg, uint64_t a3, uint64_t a4,
 	struct pv_domain *d = c->domain;
 
 	(void)a3, (void)a4, (void)a5;
-	if (cmd < PV_CALL_SUBS)
-		c->stats.event_op[cmd]++;
+	pv_count_sub(c->stats.event_op, cmd);
 	switch (cmd) {
 	case EVTCHNOP_bind_virq:
 		return bind_virq(d, arg);

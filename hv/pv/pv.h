@@ -56,26 +56,37 @@ struct pv_callback {
 	bool masks;
 };
 
-#define PV_CALLBACKS  8
-#define PV_GDT_PAGES  FIRST_RESERVED_GDT_PAGE
-#define PV_LDT_PAGES  16
-#define PV_MMUEXT_OPS 21
-#define PV_CALL_SUBS  16
+#define PV_CALLBACKS 8
+#define PV_GDT_PAGES FIRST_RESERVED_GDT_PAGE
+#define PV_LDT_PAGES 16
+#define PV_CALL_SUBS 32 /* sub-operations, and one for all beyond */
 
 struct pv_stats {
 	uint64_t syscalls;	      /* of users, to the guest's kernel */
 	uint64_t bounced[32];	      /* exceptions to the guest's handlers */
 	uint64_t multicall[PV_CALLS]; /* calls inside multicalls, by number */
-	uint64_t mmuext[PV_MMUEXT_OPS];
-	uint64_t update_va;
-	uint64_t vcpu_op[PV_CALL_SUBS], event_op[PV_CALL_SUBS];
-	uint64_t memory_op[PV_CALL_SUBS], sched_op[PV_CALL_SUBS];
+	uint64_t mmuext[PV_CALL_SUBS + 1];
+	uint64_t vcpu_op[PV_CALL_SUBS + 1], event_op[PV_CALL_SUBS + 1];
+	uint64_t memory_op[PV_CALL_SUBS + 1], sched_op[PV_CALL_SUBS + 1];
+	uint64_t version_op[PV_CALL_SUBS + 1], callback_op[PV_CALL_SUBS + 1];
+	uint64_t segment_op[PV_CALL_SUBS + 1], console_op[PV_CALL_SUBS + 1];
+	uint64_t physdev_op[PV_CALL_SUBS + 1], assist_op[PV_CALL_SUBS + 1];
+	/* Calls of mmu_update for other than one entry, and the entries that
+	 * were changed by them; calls that nothing was looked at for. */
+	uint64_t update_lists, update_batched, update_refused;
 	uint64_t events;  /* upcalls */
 	uint64_t trapped; /* writes to leaf tables, carried out */
 	uint64_t iret_failed;
 	uint64_t cpuid, rdmsr, wrmsr, cr, io, other; /* emulated */
+	uint64_t soft; /* INT n to the guest's handlers */
 	uint64_t interrupts;
 };
+
+/* One more of a sub-operation. */
+static inline void pv_count_sub(uint64_t *of, uint64_t cmd)
+{
+	of[cmd < PV_CALL_SUBS ? cmd : PV_CALL_SUBS]++;
+}
 
 struct pv_cpu {
 	/* The assembly counts on what comes before `frame`: offsets.h. */
