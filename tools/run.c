@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -167,6 +168,8 @@ static int start(struct session *session, struct outcome *out)
 	return out->status;
 }
 
+static const char wrote_exit_port[] = "the guest wrote to the exit port";
+
 static bool triple_faulted(const struct qemu *qemu)
 {
 	static const char words[] = "Triple fault";
@@ -176,12 +179,18 @@ static bool triple_faulted(const struct qemu *qemu)
 	return n > 0 && memmem(text, (size_t)n, words, sizeof(words) - 1);
 }
 
-/* The same of Bochs, by its last words. */
+/* The same of Bochs, by its last words: which may be the guest's, who has no
+ * exit port there (guest/multiboot/lib.c). */
 static bool find_bochs_end(const struct session *session, struct bare_end *end)
 {
 	char words[256];
+	unsigned int code;
 
 	bochs_last_words(&session->bochs, words, sizeof(words));
+	if (sscanf(words, "exit port %u", &code) == 1) {
+		*end = (struct bare_end){ "exit", (int)code, wrote_exit_port };
+		return true;
+	}
 	*end = (struct bare_end){ "poweroff", 0, "the guest powered off" };
 	if (strstr(words, "soft power off"))
 		return true;
@@ -215,7 +224,7 @@ static bool find_bare_end(const struct session *session, struct bare_end *end)
 		return false;
 	end->how = "exit";
 	end->code = WEXITSTATUS(status) >> 1;
-	end->sentence = "the guest wrote to the exit port";
+	end->sentence = wrote_exit_port;
 	return true;
 }
 

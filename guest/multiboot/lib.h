@@ -46,6 +46,7 @@ void drop_idt(void);
 
 /* Called by start.S. */
 void trap_init(void);
+void console_init(void);
 void trap_report(const uint32_t *frame) __attribute__((noreturn));
 
 static inline void out8(uint16_t port, uint8_t value)

@@ -35,6 +35,7 @@ start:
 	mov	%eax, %ss
 	push	%ebx
 	call	trap_init
+	call	console_init
 	call	test_main
 	push	%eax
 	call	finish

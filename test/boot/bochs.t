@@ -22,6 +22,19 @@ run nested triple
 ends 6 triple-fault
 like "$label: sentence" "$sentence" "^vmmu: the guest stopped: .*triple"
 
+# The same without the hypervisor, to compare: the exit port is told of by
+# Bochs's own last words.
+vmmu run --machine bochs --mmu none --kernel "$BUILD/guest/exitcode.elf" \
+	--memory 64M --append code=100 --timeout 60 --stats "$scratch/stats"
+label="bochs none exitcode"
+ends 201 exit 100
+vmmu run --machine bochs --mmu none --kernel "$BUILD/guest/permute.elf" \
+	--memory 64M --append "levels=4 part=1" --timeout 60 \
+	--stats "$scratch/stats"
+label="bochs none permute"
+ends 1 exit 0
+like "$label: nothing is wrong" "$output" 'permute: 2[0-9]{5} cases, 0 wrong$'
+
 vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --append "a='b c'"
 is "a quote: status" "$status" 2
 like "a quote: sentence" "$sentence" "^vmmu: --append holds a quote"
