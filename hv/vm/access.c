@@ -180,3 +180,17 @@ enum guest_access vcpu_write(struct vcpu *v, gva_t gva, unsigned size,
 		operand_write(v, &o, bytes);
 	return done;
 }
+
+enum guest_access vcpu_store(struct vcpu *v, gpa_t gpa, uint64_t value)
+{
+	uint8_t *page;
+
+	if ((gpa.v & VMMU_PAGE_MASK) > VMMU_PAGE_SIZE - sizeof(value) ||
+	    vmmu_gmem_page(&v->mmu.mem, gpa_gfn(gpa), VMMU_W, &page) !=
+		    VMMU_GMEM_OK)
+		return GUEST_FAULTED;
+	__builtin_memcpy(page + (gpa.v & VMMU_PAGE_MASK), &value,
+			 sizeof(value));
+	vmmu_cpu_wrote(&v->mmu, gpa, sizeof(value));
+	return GUEST_OK;
+}

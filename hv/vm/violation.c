@@ -74,7 +74,7 @@ static void emulate(struct vcpu *v, const struct vmmu_answer *a)
 
 /* An entry of a table is written by one plain store. False: something else
  * must be done. */
-static bool store_entry(struct vcpu *v)
+static bool store_entry(struct vcpu *v, const struct vmmu_answer *a)
 {
 	const uint8_t *code = vcpu_code(v);
 	uint64_t linear, value;
@@ -84,7 +84,11 @@ static bool store_entry(struct vcpu *v)
 		length = insn_brief_store(code, v->gpr, &linear, &value);
 	if (!length)
 		return false;
-	if (vcpu_write(v, mk_gva(linear), sizeof(value), value) == GUEST_OK)
+	if (a->granted && linear == v->exit.page_fault.gva.v &&
+	    vcpu_store(v, a->gpa, value) == GUEST_OK)
+		vcpu_advance(v, vcpu_wrap(v, v->rip + length));
+	else if (vcpu_write(v, mk_gva(linear), sizeof(value), value) ==
+		 GUEST_OK)
 		vcpu_advance(v, vcpu_wrap(v, v->rip + length));
 	return true;
 }
@@ -118,7 +122,7 @@ void vcpu_obey(struct vcpu *v, const struct vmmu_answer *a)
 			let_it(v, a->gpa, "vector", v->event.vector);
 			return;
 		}
-		if (!store_entry(v))
+		if (!store_entry(v, a))
 			emulate(v, a);
 		return;
 	case VMMU_MMIO:

@@ -265,5 +265,7 @@ enum guest_access vcpu_read(struct vcpu *v, gva_t gva, unsigned size,
 			    unsigned access, uint64_t *value);
 enum guest_access vcpu_write(struct vcpu *v, gva_t gva, unsigned size,
 			     uint64_t value);
+/* Eight bytes of RAM, where the guest may write. Not OK: nothing is done. */
+enum guest_access vcpu_store(struct vcpu *v, gpa_t gpa, uint64_t value);
 
 #endif

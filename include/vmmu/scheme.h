@@ -48,8 +48,11 @@ struct vmmu_answer {
 	enum vmmu_verdict verdict;
 	uint32_t error_code; /* INJECT */
 	gva_t gva;	     /* INJECT: CR2 */
-	gpa_t gpa;	     /* MMIO: the byte's gpa */
-	const char *reason;  /* KILL: a static sentence */
+	gpa_t gpa;	     /* MMIO, EMULATE: the byte's gpa */
+	/* EMULATE: the guest's tables let the write have it, A and D are set,
+	 * so it need not be walked to again. */
+	bool granted;
+	const char *reason; /* KILL: a static sentence */
 };
 
 /* A change of the meaning of guest-physical memory. */

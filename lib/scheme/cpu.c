@@ -209,6 +209,7 @@ void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		    struct vmmu_answer *answer)
 {
 	answer->verdict = VMMU_RESUME;
+	answer->granted = false;
 	if (cpu->vm->poisoned) {
 		answer->verdict = VMMU_KILL;
 		answer->reason = cpu->vm->poisoned;

@@ -62,6 +62,7 @@ static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		stats->pf_emulate++;
 		a->verdict = VMMU_EMULATE;
 		a->gpa = c->walk.gpa;
+		a->granted = true;
 		return;
 	case SHADOW_CHANGED:
 	case SHADOW_AGAIN:

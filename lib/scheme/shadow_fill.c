@@ -246,7 +246,8 @@ static bool settle_w(struct vmmu_cpu *cpu, struct shadow_vm *s, unsigned access,
 {
 	if (!(*perms & VMMU_W) || !shadow_protects(s, frame))
 		return true;
-	if (access & VMMU_W && shadow_write(cpu, s, frame))
+	if (access & VMMU_W &&
+	    shadow_write(cpu, s, frame) != SHADOW_WRITE_EMULATE)
 		return true;
 	*perms &= ~VMMU_W;
 	return !(access & VMMU_W);

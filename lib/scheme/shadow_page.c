@@ -172,24 +172,11 @@ static void hash_out(struct shadow_vm *s, struct shadow_page *p)
 	s->tables--;
 }
 
-static uint32_t same_frame(const struct shadow_vm *s, uint32_t id,
-			   uint64_t frame)
+uint32_t shadow_first_of(const struct shadow_vm *s, uint32_t id, uint64_t frame)
 {
 	while (id && shadow_at(s, id)->key.frame != frame)
 		id = shadow_at(s, id)->hash_next;
 	return id;
-}
-
-uint32_t shadow_first_of(const struct shadow_vm *s, uint32_t id, uint64_t frame)
-{
-	return same_frame(s, id, frame);
-}
-
-uint32_t shadow_next(const struct shadow_vm *s, uint32_t id)
-{
-	const struct shadow_page *p = shadow_at(s, id);
-
-	return same_frame(s, p->hash_next, p->key.frame);
 }
 
 bool shadow_protects(const struct shadow_vm *s, uint64_t frame)

@@ -253,9 +253,18 @@ static inline uint32_t shadow_first(const struct shadow_vm *s, uint64_t frame)
 {
 	uint32_t id = s->hash[shadow_hash(frame)];
 
-	return id ? shadow_first_of(s, id, frame) : 0;
+	if (!id || shadow_at(s, id)->key.frame == frame)
+		return id;
+	return shadow_first_of(s, id, frame);
 }
-uint32_t shadow_next(const struct shadow_vm *s, uint32_t id);
+
+static inline uint32_t shadow_next(const struct shadow_vm *s, uint32_t id)
+{
+	const struct shadow_page *p = shadow_at(s, id);
+
+	return p->hash_next ? shadow_first_of(s, p->hash_next, p->key.frame)
+			    : 0;
+}
 /* One of them is in sync, so no guest may write there unseen. */
 bool shadow_protects(const struct shadow_vm *s, uint64_t frame);
 /* No leaf of this level may begin at this frame: a table is in it. */
@@ -286,9 +295,11 @@ static inline struct shadow_page *shadow_child(const struct shadow_vm *s,
 {
 	return shadow_at(s, p->links[index].other);
 }
-/* All leaves of a frame: none writable; nor may one become so without a
- * question to slot and host; none at all. */
+/* All leaves of a frame: none writable; those that were, again, for no table
+ * is there any more; nor may one become so without a question to slot and
+ * host; none at all. */
 void shadow_protect(struct shadow_vm *s, uint64_t frame);
+void shadow_unprotect(struct shadow_vm *s, uint64_t frame);
 void shadow_read_only(struct shadow_vm *s, uint64_t frame);
 void shadow_drop_frame(struct shadow_vm *s, uint64_t frame);
 bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
@@ -315,8 +326,14 @@ void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		   const struct vmmu_slot *slot);
 
 /* shadow_sync.c: what the guest writes to its tables. */
-/* It is about to. True: let it. False: emulate. */
-bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame);
+/* It is about to: what must be done? */
+enum shadow_write {
+	SHADOW_WRITE_EMULATE,
+	SHADOW_WRITE_LET,
+	SHADOW_WRITE_ENDED, /* let it; pages, the fault's own perhaps, ended */
+};
+enum shadow_write shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			       uint64_t frame);
 /* A table above level 1 is there. */
 bool shadow_has_upper(const struct shadow_vm *s, uint64_t frame);
 void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);

@@ -215,25 +215,20 @@ static __attribute__((noinline)) bool fill_asking(
 	return true;
 }
 
-enum write { WRITE_GRANTED, WRITE_EMULATED, WRITE_NOT_PLAIN };
-
-/* Tables lie there. That of an upper one may end pages of the cache: any. */
-static __attribute__((noinline)) enum write write_table(struct vmmu_cpu *cpu,
-							struct shadow_vm *s,
-							uint64_t frame,
-							struct vmmu_answer *a,
-							uint64_t gpa)
+/* Tables lie there. */
+static __attribute__((noinline)) enum shadow_write write_table(
+	struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame,
+	struct vmmu_answer *a, uint64_t gpa)
 {
-	bool upper = shadow_has_upper(s, frame);
+	enum shadow_write w = shadow_write(cpu, s, frame);
 
-	if (!shadow_write(cpu, s, frame)) {
+	if (w == SHADOW_WRITE_EMULATE) {
 		cpu->vm->stats.pf_emulate++;
 		a->verdict = VMMU_EMULATE;
 		a->gpa = mk_gpa(gpa);
-		return WRITE_EMULATED;
+		a->granted = true;
 	}
-	return upper || shadow_protects(s, frame) ? WRITE_NOT_PLAIN
-						  : WRITE_GRANTED;
+	return w;
 }
 
 /* The guest's entry lets the access have the page. False: not plain. */
@@ -261,10 +256,10 @@ static __attribute__((noinline)) bool fill(struct vmmu_cpu *cpu,
 	if (!shadow_small_find(s, slot, gpa, l))
 		return fill_asking(cpu, s, f, p, slot, gpa, l);
 	if (l->tables && writes) {
-		enum write w = write_table(cpu, s, l->frame, a, at);
+		enum shadow_write w = write_table(cpu, s, l->frame, a, at);
 
-		if (w != WRITE_GRANTED)
-			return w == WRITE_EMULATED;
+		if (w != SHADOW_WRITE_LET)
+			return w == SHADOW_WRITE_EMULATE;
 	}
 	leaf = shadow_small_leaf(s, l);
 	old = shadow_load(p, index);

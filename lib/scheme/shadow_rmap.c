@@ -81,7 +81,10 @@ void shadow_drop(struct shadow_vm *s, struct shadow_page *p, unsigned index)
 	shadow_store(p, index, shadow_is_pae_root(p) ? 0 : s->absent);
 	p->present--;
 	if (!shadow_is_leaf(p, entry)) {
-		shadow_quick_forget(s, shadow_child(s, p, index));
+		struct shadow_page *child = shadow_child(s, p, index);
+
+		if (child->present || child->key.level == 1)
+			shadow_quick_forget(s, child);
 		out_of_parents(s, node_of(s, p, index), &p->links[index]);
 		return;
 	}
@@ -131,6 +134,30 @@ static void protect(struct shadow_vm *s, uint32_t node)
 	}
 }
 
+/* Was W taken from this leaf for the frame's tables alone? */
+static bool may_grant(const struct shadow_page *p, unsigned index,
+		      uint64_t entry)
+{
+	uint64_t guest = shadow_is_direct(p)
+				 ? SHADOW_W | (p->key.part & 1) * SHADOW_D
+				 : p->snap[index];
+
+	return (entry & (SHADOW_P | SHADOW_MAY_W)) ==
+		       (SHADOW_P | SHADOW_MAY_W) &&
+	       p->key.access & VMMU_W &&
+	       (guest & (SHADOW_W | SHADOW_D)) == (SHADOW_W | SHADOW_D);
+}
+
+static void grant(struct shadow_vm *s, uint32_t node)
+{
+	struct shadow_page *p = shadow_at(s, node / SHADOW_ENTRIES);
+	unsigned index = node % SHADOW_ENTRIES;
+
+	if (p->key.level == 1 && may_grant(p, index, shadow_load(p, index)))
+		__atomic_fetch_or(&p->table[index], SHADOW_W | SHADOW_D,
+				  __ATOMIC_RELEASE);
+}
+
 static void read_only(struct shadow_vm *s, uint32_t node)
 {
 	struct shadow_page *p = shadow_at(s, node / SHADOW_ENTRIES);
@@ -147,16 +174,28 @@ static void drop(struct shadow_vm *s, uint32_t node)
 	s->stale = true;
 }
 
-static void each_in(struct shadow_vm *s, uint32_t number, uint64_t frame,
-		    void (*act)(struct shadow_vm *s, uint32_t node))
+static __attribute__((noinline)) void each_from(struct shadow_vm *s,
+						uint32_t node, uint64_t frame,
+						void (*act)(struct shadow_vm *s,
+							    uint32_t node))
 {
-	uint32_t node = *shadow_bucket(s, number), next;
+	uint32_t next;
 
 	for (; node; node = next) {
 		next = shadow_link_of(s, node)->next;
 		if (maps(s, node, frame))
 			act(s, node);
 	}
+}
+
+/* Mostly nothing is in a bucket. */
+static inline void each_in(struct shadow_vm *s, uint32_t number, uint64_t frame,
+			   void (*act)(struct shadow_vm *s, uint32_t node))
+{
+	uint32_t node = *shadow_bucket(s, number);
+
+	if (node)
+		each_from(s, node, frame, act);
 }
 
 static void each(struct shadow_vm *s, uint64_t frame,
@@ -177,6 +216,11 @@ static void each(struct shadow_vm *s, uint64_t frame,
 void shadow_protect(struct shadow_vm *s, uint64_t frame)
 {
 	each(s, frame, protect);
+}
+
+void shadow_unprotect(struct shadow_vm *s, uint64_t frame)
+{
+	each_in(s, shadow_bucket_of(s, frame, 1), frame, grant);
 }
 
 void shadow_read_only(struct shadow_vm *s, uint64_t frame)

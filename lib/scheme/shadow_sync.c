@@ -151,22 +151,41 @@ static void free_frame(struct shadow_vm *s, uint64_t frame)
 		shadow_page_free(s, shadow_at(s, id));
 }
 
-bool shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t frame)
+static bool has_unlinked(const struct shadow_vm *s, uint64_t frame)
 {
-	free_unlinked(s, frame);
-	if (!shadow_first(s, frame))
-		return true;
-	if (shadow_absent_emulates(s, frame))
-		return false;
-	if (!shadow_has_upper(s, frame)) {
+	for (uint32_t id = shadow_first(s, frame); id;
+	     id = shadow_next(s, id)) {
+		const struct shadow_page *p = shadow_at(s, id);
+
+		if (!p->parents && !p->vcpus)
+			return true;
+	}
+	return false;
+}
+
+enum shadow_write shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			       uint64_t frame)
+{
+	bool upper = shadow_has_upper(s, frame);
+	enum shadow_write let = upper ? SHADOW_WRITE_ENDED : SHADOW_WRITE_LET;
+
+	if (has_unlinked(s, frame)) {
+		free_unlinked(s, frame);
+		if (!shadow_first(s, frame))
+			return let;
+		upper = shadow_has_upper(s, frame);
+	}
+	if (s->absent && shadow_absent_emulates(s, frame))
+		return SHADOW_WRITE_EMULATE;
+	if (!upper) {
 		free_other_modes(cpu, s, frame);
 		unsync_frame(cpu, s, frame);
-		return !shadow_protects(s, frame);
+		return shadow_protects(s, frame) ? SHADOW_WRITE_EMULATE : let;
 	}
 	if (!flooded(s, frame))
-		return false;
+		return SHADOW_WRITE_EMULATE;
 	free_frame(s, frame);
-	return true;
+	return SHADOW_WRITE_ENDED;
 }
 
 bool shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
@@ -495,22 +514,46 @@ bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
 		       child->key.access;
 }
 
-static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
+/* The guest has unhooked a table, and will use its frame for something else:
+ * so the first write there need not come to us. */
+static void unhook(struct shadow_vm *s, struct shadow_page *p, unsigned index)
+{
+	struct shadow_page *child = shadow_child(s, p, index);
+	uint64_t frame = child->key.frame;
+
+	shadow_drop(s, p, index);
+	if (is_linked(child) || shadow_is_direct(child))
+		return;
+	shadow_page_free(s, child);
+	if (!shadow_first(s, frame))
+		shadow_unprotect(s, frame);
+}
+
+static void upper_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			  struct shadow_page *p, unsigned index, uint64_t at)
 {
 	uint64_t entry = shadow_load(p, index), now;
 
-	if (p->key.level == 1) {
-		sync_entry(cpu, s, p, index);
-		shadow_absent_wrote(cpu, s, p, index);
-		return;
-	}
 	if (!(entry & SHADOW_P) || shadow_is_client(s, p, index))
 		return;
 	if (shadow_is_leaf(p, entry) ||
-	    !shadow_read(cpu, at, entry_size(p), &now) ||
-	    !shadow_says(cpu, s, p, shadow_child(s, p, index), now))
+	    !shadow_read(cpu, at, entry_size(p), &now))
 		shadow_drop(s, p, index);
+	else if (!(now & SHADOW_P))
+		unhook(s, p, index);
+	else if (!shadow_says(cpu, s, p, shadow_child(s, p, index), now))
+		shadow_drop(s, p, index);
+}
+
+static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			  struct shadow_page *p, unsigned index, uint64_t at)
+{
+	if (p->key.level > 1) {
+		upper_written(cpu, s, p, index, at);
+		return;
+	}
+	sync_entry(cpu, s, p, index);
+	shadow_absent_wrote(cpu, s, p, index);
 }
 
 /* The entries of ours for the guest's entry number n, if this page has any. */

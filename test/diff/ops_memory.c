@@ -178,7 +178,7 @@ static unsigned store_size(const struct op *op)
 static bool poke_is_emulated(struct world *w, hva_t hva)
 {
 	struct shadow_vm *s;
-	bool let;
+	enum shadow_write let;
 
 	if (w->config.scheme != SCHEME_SHADOW)
 		return false;
@@ -187,7 +187,7 @@ static bool poke_is_emulated(struct world *w, hva_t hva)
 		return false;
 	let = shadow_write(&w->cpu, s, hva.v >> VMMU_PAGE_SHIFT);
 	shadow_settle(s);
-	return !let;
+	return let == SHADOW_WRITE_EMULATE;
 }
 
 bool op_poke(struct world *w, const struct op *op)

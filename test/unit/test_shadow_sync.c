@@ -1,7 +1,7 @@
 /*
  * The guest writes to a leaf table that was shadowed in many of the registers'
  * modes: what is kept out of sync, and compared at each flush, is of the mode
- * of now alone.
+ * of now alone. And it unhooks a table: its frame is memory like any other.
  */
 #include "vtlb_rig.h"
 
@@ -9,6 +9,8 @@
 #define WINDOW 0x5000 /* where the guest sees its leaf table */
 #define DATA   (2 * MIB)
 #define COUNT  8u
+#define FAR    (6 * MIB)
+#define OTHER  0x40000 /* its leaf table */
 
 /* The n-th of the modes. */
 static void set_mode(struct guest *g, unsigned n)
@@ -71,9 +73,110 @@ static void the_others_come_back_right(void **state)
 	end(g);
 }
 
+/* FAR by a leaf table of its own, which is seen in WINDOW. */
+static struct guest *begin_far(uint64_t table, uint64_t window)
+{
+	struct guest *g = guest(LEVEL4);
+
+	assert_true(vmmu_cpu_switch(&g->cpu, &vmmu_shadow));
+	map(g, WINDOW, table | window);
+	write_entry(g, place(g, FAR, 2), table | P | W | U | A);
+	write_entry(g, table, DATA | P | W | A | D);
+	return g;
+}
+
+static void hook(struct guest *g, uint64_t entry)
+{
+	write_entry(g, place(g, FAR, 2), entry);
+	vmmu_cpu_wrote(&g->cpu, mk_gpa(place(g, FAR, 2)), 8);
+}
+
+static void an_unhooked_table_is_memory_again(void **state)
+{
+	struct guest *g = begin_far(OTHER, P | W | A | D);
+
+	(void)state;
+	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_RESUME);
+	assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
+	assert_true(reaches(g, WINDOW, VMMU_R));
+	assert_false(reaches(g, WINDOW, VMMU_W));
+	hook(g, 0);
+	assert_false(reaches(g, FAR, VMMU_R));
+	assert_true(reaches(g, WINDOW, VMMU_W));
+	assert_int_equal(g->vm.stats.mmu_shadow_zapped, 1);
+	hook(g, OTHER | P | W | U | A);
+	assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
+	assert_false(reaches(g, WINDOW, VMMU_W));
+	end(g);
+}
+
+/* W comes back only where it would be given: the guest's W and D, and a slot
+ * that does not log. */
+static void it_is_granted_no_more_than_it_was(void **state)
+{
+	const struct {
+		uint64_t table, window;
+	} cases[] = {
+		{ OTHER, P | A | D },
+		{ OTHER, P | W | A },
+		{ LOG, P | W | A | D },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct guest *g = begin_far(cases[i].table, cases[i].window);
+
+		assert_int_equal(touch(g, WINDOW, VMMU_R), VMMU_RESUME);
+		assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
+		hook(g, 0);
+		assert_true(reaches(g, WINDOW, VMMU_R));
+		assert_false(reaches(g, WINDOW, VMMU_W));
+		end(g);
+	}
+}
+
+/* Two ways led to it: with the first gone it is a table still. */
+static void a_table_hooked_twice_is_one(void **state)
+{
+	struct guest *g = begin_far(OTHER, P | W | A | D);
+
+	(void)state;
+	write_entry(g, place(g, FAR + 2 * MIB, 2), OTHER | P | W | U | A);
+	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_RESUME);
+	assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
+	assert_int_equal(touch(g, FAR + 2 * MIB, VMMU_R), VMMU_RESUME);
+	hook(g, 0);
+	assert_false(reaches(g, WINDOW, VMMU_W));
+	assert_true(reaches(g, FAR + 2 * MIB, VMMU_R));
+	end(g);
+}
+
+/* Who emulates need not walk again to where the write was found to go. */
+static void an_emulated_write_was_granted(void **state)
+{
+	struct guest *g = begin();
+	uint64_t upper = place(g, VA, 2) & ~VMMU_PAGE_MASK;
+
+	(void)state;
+	map(g, VA + 0x7000, upper | P | W | A);
+	assert_int_equal(touch(g, VA, VMMU_R), VMMU_RESUME);
+	assert_int_equal(touch(g, VA + 0x7008, VMMU_W), VMMU_EMULATE);
+	assert_true(g->answer.granted);
+	assert_int_equal(g->answer.gpa.v, upper + 8);
+	assert_int_equal(leaf_now(g, VA + 0x7000), upper | P | W | A | D);
+	map(g, VA + 0x7000, upper | P | A);
+	assert_int_equal(touch(g, VA + 0x7008, VMMU_W), VMMU_INJECT);
+	assert_false(g->answer.granted);
+	end(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_unhooked_table_is_memory_again),
+		cmocka_unit_test(it_is_granted_no_more_than_it_was),
+		cmocka_unit_test(a_table_hooked_twice_is_one),
+		cmocka_unit_test(an_emulated_write_was_granted),
 		cmocka_unit_test(only_the_mode_of_now_goes_out_of_sync),
 		cmocka_unit_test(the_others_come_back_right),
 	};
