@@ -30,7 +30,8 @@ HV_CFLAGS := -std=c11 -ffreestanding -fPIE -fno-stack-protector -O2 -g \
 # The exit path goes without frame pointers, which cost it four instructions a
 # call: a backtrace skips these functions, and finds their callers.
 HV_HOT := $(addprefix $(O)/hv/,svm/svm.o svm/state.o vm/loop.o vm/exits.o \
-            vm/paging_exits.o vm/code.o)
+            vm/paging_exits.o vm/code.o pv/call.o pv/call_mmu.o pv/ptwr.o \
+            pv/trap.o pv/bounce.o pv/emulate.o)
 $(HV_HOT): HV_CFLAGS += -fomit-frame-pointer -foptimize-sibling-calls
 
 $(O)/hv/%.o: hv/%.c mk/hv.mk

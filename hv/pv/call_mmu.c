@@ -292,6 +292,22 @@ static inline long new_user_root(struct pv_cpu *c, uint64_t mfn)
 	return result;
 }
 
+/* Without RDGSBASE the way to the user is not the quick one: its root stays
+ * 0 for that. */
+bool pv_quick_new_roots(struct pv_cpu *c, uint64_t kernel, uint64_t user)
+{
+	if (!vmmu_direct_set_roots_quick(&c->vcpu->mmu, mk_hfn(kernel),
+					 mk_hfn(user)))
+		return false;
+	c->cr3_kernel = hfn_hpa(mk_hfn(kernel)).v;
+	write_cr3(c->cr3_kernel);
+	if (c->cr3_user)
+		c->cr3_user = hfn_hpa(mk_hfn(user)).v;
+	c->stats.mmuext[MMUEXT_NEW_BASEPTR]++;
+	c->stats.mmuext[MMUEXT_NEW_USER_BASEPTR]++;
+	return true;
+}
+
 /* A page of the guest's, by its own leave to write it: held as writable while
  * we do. */
 static long write_page(struct pv_cpu *c, uint64_t mfn, const void *from)

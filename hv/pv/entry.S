@@ -23,6 +23,7 @@
 /* Where quick.S goes on when something is not as it is nearly always. */
 	.globl	from_guest_saved, from_guest_lost, kernel_fault, iret_fault
 	.globl	call_iret, user_syscall, user_syscall_saved, user_syscall_lost
+	.globl	call_any, call_done
 
 	.text
 /* Of the frame: error code and vector, below what the processor pushes. */
@@ -177,8 +178,9 @@ pv_syscall:
 	cmpq	$PV_CALLS, %rax
 	jae	no_such_call
 	incq	PV_CPU_CALLS(%rcx, %rax, 8)
-	cmpl	$PV_CALL_IRET, %eax
-	je	quick_iret
+	leaq	pv_quick_table(%rip), %r11
+	jmp	*(%r11, %rax, 8)
+call_any:
 	SAVE_CHANGED
 	movq	%rcx, %r9
 	movq	%r10, %rcx
@@ -206,8 +208,9 @@ pv_syscall:
 	sysretq
 
 no_such_call:
-	SAVE_CHANGED
 	movq	$-38, %rax		/* -ENOSYS */
+call_done:
+	SAVE_CHANGED
 
 /* Somebody will look at the whole frame, or load it. */
 call_slow:

@@ -16,8 +16,12 @@
 #define PV_CPU_QUICK_FAULT   560
 #define PV_CPU_GS_KERNEL     568
 #define PV_CPU_GS_USER	     576
-#define PV_CPU_SYSCALLS	     584
-#define PV_CPU_FAULTS	     704
+#define PV_CPU_KERNEL_SP     584
+#define PV_CPU_QUICK_VM	     592
+#define PV_CPU_QUICK_READY   600
+#define PV_CPU_SYSCALLS	     608
+#define PV_CPU_FAULTS	     728
+#define PV_CPU_INVLPG	     1440
 
 #define PV_INFO_CR2 16 /* struct vcpu_info, arch.cr2 */
 
@@ -50,6 +54,19 @@
 #define PV_FRAME_SIZE	176
 
 #define PV_CALL_IRET 23 /* __HYPERVISOR_iret */
+
+/* What quick_call.S has of the ABI. */
+#define PV_CALL_MMU_UPDATE   1
+#define PV_CALL_STACK	     3
+#define PV_CALL_SEGMENT	     25
+#define PV_CALL_MMUEXT	     26
+#define PV_EXT_ROOT	     5
+#define PV_EXT_INVLPG	     7
+#define PV_EXT_USER_ROOT     15
+#define PV_DOMID_SELF	     0x7ff0
+#define PV_UPDATE_OTHER	     5 /* of an update's low bits: neither of the two */
+#define PV_UPDATE_KEEP_SHIFT 1
+#define PV_FRAME_MOST	     64 /* of bytes for the guest's stack */
 
 /* Selectors: abi.h has them too, but not for the assembler. */
 #define PV_OUR_CODE   0xe008

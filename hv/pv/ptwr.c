@@ -128,21 +128,23 @@ static void commit(struct trap_frame *f, const struct insn_regs *r)
 
 /* 2. The usual three. */
 
-/* Bytes of ModRM, SIB and displacement: SDM 2A 2.1.5; 0: no memory. */
-static unsigned operand_length(const uint8_t *modrm)
-{
-	unsigned mod = modrm[0] >> 6, rm = modrm[0] & 7;
-	unsigned length = 1;
+/* Bytes of ModRM, SIB and displacement, by ModRM without its register: SDM 2A
+ * 2.1.5. 0: no memory, or the SIB says how many. */
+#define MODRM_REST 0xc7u
 
-	if (mod == 3)
-		return 0;
-	if (rm == 4) {
-		length++;
-		rm = modrm[1] & 7;
-	}
-	if (mod == 1)
-		return length + 1;
-	return mod == 2 || rm == 5 ? length + 4 : length;
+static const uint8_t operand_bytes[MODRM_REST + 1] = {
+	[0x00 ... 0x03] = 1, [0x05] = 5, [0x06 ... 0x07] = 1,
+	[0x40 ... 0x43] = 2, [0x44] = 3, [0x45 ... 0x47] = 2,
+	[0x80 ... 0x83] = 5, [0x84] = 6, [0x85 ... 0x87] = 5,
+};
+
+static inline unsigned operand_length(unsigned modrm, unsigned sib)
+{
+	unsigned length = operand_bytes[modrm & MODRM_REST];
+
+	if (length || (modrm & MODRM_REST) != 4)
+		return length;
+	return (sib & 7) == 5 ? 6 : 2;
 }
 
 /* The flags that AND leaves: of a byte, where those of an entry are that
@@ -156,41 +158,52 @@ static void set_flags(struct trap_frame *f, uint8_t value)
 
 /* LOCK, perhaps a REX, 80 /4 ib. A kernel on one processor has DS in place of
  * its LOCKs. */
-static bool and_shortly(struct pv_cpu *c, uint64_t gva, const uint8_t *code)
+static __attribute__((noinline)) bool and_shortly(struct pv_cpu *c,
+						  uint64_t gva)
 {
-	unsigned at = (code[1] & 0xf0) == 0x40 ? 2 : 1;
-	unsigned length = operand_length(code + at + 1);
-	uint64_t keep, old;
+	uint64_t words[2], keep, old;
+	const uint8_t *code = (const uint8_t *)words;
+	unsigned at, length;
 
+	if (!pv_get_pair(words, c->frame->rip))
+		return false;
+	at = (code[1] & 0xf0) == 0x40 ? 2 : 1;
+	length = operand_length(code[at + 1], code[at + 2]);
 	if ((code[0] != 0xf0 && code[0] != 0x3e) || code[at] != 0x80 ||
 	    !length || (code[at + 1] & 0x38) != 0x20)
 		return false;
 	keep = ~UINT64_C(0xff) | code[at + 1 + length];
-	if (!vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), keep, 0,
-				       &old))
+	if (!vmmu_direct_trapped_and(&c->vcpu->mmu, mk_gva(gva), keep, &old))
 		return false;
 	set_flags(c->frame, (uint8_t)(old & keep));
 	c->frame->rip += at + 2 + length;
 	return true;
 }
 
+/* REX.W and whatever else of it, XCHG or MOV. */
+#define OPCODE	    0xfff8u
+#define OPCODE_XCHG 0x8748u
+#define OPCODE_MOV  0x8948u
+
 /* The entry begins at the address of the fault, or the library says no. False:
  * another instruction, or a refusal, which the long way makes again. */
-static inline bool write_shortly(struct pv_cpu *c, uint64_t gva,
-				 const uint8_t *code)
+static inline bool write_shortly(struct pv_cpu *c, uint64_t gva)
 {
 	struct trap_frame *f = c->frame;
-	unsigned length;
-	uint64_t *reg, old;
+	uint64_t code, *reg, old;
+	unsigned length, modrm;
 
-	if ((code[0] & 0xf8) != 0x48 || (code[1] != 0x87 && code[1] != 0x89))
-		return and_shortly(c, gva, code);
-	length = operand_length(code + 2);
-	reg = pv_register(f, (code[2] >> 3 & 7u) | (code[0] & INSN_REX_R) << 1);
-	if (!length || !vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), 0,
-						  *reg, &old))
+	if (!pv_get_word(&code, f->rip))
 		return false;
-	if (code[1] == 0x87)
+	if ((code & OPCODE) != OPCODE_XCHG && (code & OPCODE) != OPCODE_MOV)
+		return and_shortly(c, gva);
+	modrm = code >> 16 & 0xff;
+	length = operand_length(modrm, code >> 24 & 0xff);
+	reg = pv_register(f, (modrm >> 3 & 7) | (code & INSN_REX_R) << 1);
+	if (!length ||
+	    !vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), *reg, &old))
+		return false;
+	if ((code & OPCODE) == OPCODE_XCHG)
 		*reg = old;
 	f->rip += 2 + length;
 	return true;
@@ -254,10 +267,7 @@ static __attribute__((noinline)) bool write_at_length(struct pv_cpu *c,
 
 static inline bool trapped_write(struct pv_cpu *c, uint64_t gva)
 {
-	uint64_t code[2];
-
-	if (!(!pv_is_shadow(c) && pv_get_pair(code, c->frame->rip) &&
-	      write_shortly(c, gva, (const uint8_t *)code)) &&
+	if ((pv_is_shadow(c) || !write_shortly(c, gva)) &&
 	    !write_at_length(c, gva))
 		return false;
 	c->stats.trapped++;

@@ -30,8 +30,12 @@ QUICK(quick_syscall, PV_CPU_QUICK_SYSCALL);
 QUICK(quick_fault, PV_CPU_QUICK_FAULT);
 QUICK(gs_kernel, PV_CPU_GS_KERNEL);
 QUICK(gs_user, PV_CPU_GS_USER);
+QUICK(kernel_sp, PV_CPU_KERNEL_SP);
+QUICK(quick_vm, PV_CPU_QUICK_VM);
+QUICK(quick_ready, PV_CPU_QUICK_READY);
 QUICK(stats.syscalls, PV_CPU_SYSCALLS);
 QUICK(stats.bounced[TRAP_PF], PV_CPU_FAULTS);
+QUICK(stats.mmuext[MMUEXT_INVLPG_LOCAL], PV_CPU_INVLPG);
 static_assert(offsetof(struct vcpu_info, arch.cr2) == PV_INFO_CR2, "quick.S");
 static_assert(HV_END == PV_HYPERVISOR_END, "quick.S");
 static_assert(PV_RFLAGS_EVENTS == PV_RFLAGS_IF &&
@@ -61,6 +65,22 @@ FRAME(rsp, PV_FRAME_RSP);
 FRAME(ss, PV_FRAME_SS);
 static_assert(sizeof(struct trap_frame) == PV_FRAME_SIZE, "entry.S");
 static_assert(PV_CALL_IRET == __HYPERVISOR_iret, "entry.S");
+static_assert(PV_CALL_MMU_UPDATE == __HYPERVISOR_mmu_update &&
+		      PV_CALL_STACK == __HYPERVISOR_stack_switch &&
+		      PV_CALL_SEGMENT == __HYPERVISOR_set_segment_base &&
+		      PV_CALL_MMUEXT == __HYPERVISOR_mmuext_op,
+	      "quick_call.S");
+static_assert(PV_EXT_ROOT == MMUEXT_NEW_BASEPTR &&
+		      PV_EXT_INVLPG == MMUEXT_INVLPG_LOCAL &&
+		      PV_EXT_USER_ROOT == MMUEXT_NEW_USER_BASEPTR,
+	      "quick_call.S");
+static_assert(SEGBASE_FS == 0 && SEGBASE_GS_USER == 1 &&
+		      PV_DOMID_SELF == DOMID_SELF,
+	      "quick_call.S");
+static_assert((MMU_NORMAL_PT_UPDATE & PV_UPDATE_OTHER) == 0 &&
+		      MMU_PT_UPDATE_PRESERVE_AD == 1 << PV_UPDATE_KEEP_SHIFT &&
+		      (MMU_MACHPHYS_UPDATE & PV_UPDATE_OTHER),
+	      "quick_call.S");
 /* Upcall pending and mask are read as one word. */
 static_assert(offsetof(struct vcpu_info, evtchn_upcall_pending) == 0 &&
 		      offsetof(struct vcpu_info, evtchn_upcall_mask) == 1,
@@ -199,7 +219,7 @@ static const struct engine_para para = {
 	.hides = CPUID_HIDE_PAGING | CPUID_HIDE_PKU | CPUID_HIDE_LA57 |
 		 CPUID_HIDE_PSE | CPUID_HIDE_PGE | CPUID_HIDE_SMEP |
 		 CPUID_HIDE_SMAP | CPUID_HIDE_MTRR | CPUID_HIDE_X2APIC |
-		 CPUID_HIDE_TSC_ADJUST,
+		 CPUID_HIDE_TSC_ADJUST | CPUID_HIDE_FSGSBASE,
 	.memory = pv_domain_memory,
 	.memory_free = pv_domain_free,
 	.load = pv_load,

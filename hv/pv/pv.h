@@ -4,7 +4,7 @@
  * virtualization. The ABI is Xen's for x86-64 paravirtual guests.
  *
  *   entry.S     in and out           quick.S     the same, in short
- *                                    switch.c    GDT, IDT, MSRs of our own
+ *   quick_call.S  hypercalls, too    switch.c    GDT, IDT, MSRs of our own
  *   trap.c      exceptions           bounce.c    frames on the guest's stack
  *   call*.c     hypercalls           emulate.c   privileged instructions
  *   domain.c    memory, start        ptwr.c      writes to leaf tables
@@ -100,6 +100,11 @@ struct pv_cpu {
 	uint64_t cr3_kernel, cr3_user;
 	uint64_t quick_sp, quick_syscall, quick_fault;
 	uint64_t gs_kernel, gs_user; /* of the mode it is not in */
+	/* For quick_call.S: the stack as the guest has set it; the VM, under
+	 * direct; whether quick_sp follows from the stack alone. */
+	uint64_t kernel_sp;
+	struct vmmu_vm *quick_vm;
+	uint64_t quick_ready;
 	struct pv_stats stats;
 
 	struct trap_frame *frame;
@@ -108,7 +113,6 @@ struct pv_cpu {
 	bool blocked; /* until an event is pending */
 	bool ts;      /* the guest has set CR0.TS */
 	uint64_t cr4; /* as the guest has written it */
-	uint64_t kernel_sp;
 	uint64_t debug[8];
 	uint64_t timer;	  /* ns; UINT64_MAX: off */
 	hfn_t info_frame; /* held; 0: the info is in the shared page */
@@ -233,6 +237,28 @@ failed:
 	return false;
 }
 
+/* One word of a kernel's, which is in the upper half. */
+static inline bool pv_get_word(uint64_t *word, uint64_t va)
+{
+	const uint64_t *from = (const void *)va;
+	uint64_t value;
+
+	if (va < HV_END || va > UINT64_MAX - 7)
+		return false;
+	__asm__ goto("1: movq %1, %0\n\t"
+		     ".pushsection .fixup_table, \"a\"\n\t"
+		     ".quad 1b, %l[failed]\n\t"
+		     ".popsection"
+		     : "=r"(value)
+		     : "m"(*from)
+		     :
+		     : failed);
+	*word = value;
+	return true;
+failed:
+	return false;
+}
+
 static inline bool pv_put_word(uint64_t va, uint64_t word)
 {
 	uint64_t *to = (void *)va;
@@ -337,6 +363,8 @@ pv_call pv_sched_op, pv_set_debugreg, pv_get_debugreg;
 /* Not in the table: entry.S knows it. */
 long pv_iret(struct pv_cpu *c);
 long pv_set_ldt(struct pv_cpu *c, uint64_t base, uint64_t entries);
+/* Both roots, for quick_call.S; false: nothing has changed. */
+bool pv_quick_new_roots(struct pv_cpu *c, uint64_t kernel, uint64_t user);
 /* The library's answer as this ABI's error. */
 long pv_errno(enum vmmu_direct_status status);
 /* Entries of tables that one operation looks at between two breaths. */

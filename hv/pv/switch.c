@@ -286,7 +286,6 @@ void pv_quick_roots(struct pv_cpu *c)
 		c->cr3_user = vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v;
 }
 
-/* A frame takes no more than 64 bytes. */
 void pv_quick(struct pv_cpu *c)
 {
 	const struct pv_callback *syscall = &c->callback[CALLBACKTYPE_syscall];
@@ -301,11 +300,13 @@ void pv_quick(struct pv_cpu *c)
 				   : 0;
 	c->quick_syscall = syscall->address;
 	c->quick_fault = fault->address;
-	c->quick_sp = has_fsgsbase && syscall->address && syscall->masks &&
-				      fault->address && fault->masks &&
-				      pv_range_ok(sp - 64, 64)
-			      ? sp
-			      : 0;
+	c->quick_vm = &c->vcpu->vm->mmu;
+	c->quick_ready = has_fsgsbase && syscall->address && syscall->masks &&
+			 fault->address && fault->masks;
+	c->quick_sp =
+		c->quick_ready && pv_range_ok(sp - PV_FRAME_MOST, PV_FRAME_MOST)
+			? sp
+			: 0;
 }
 
 void pv_to_kernel(struct pv_cpu *c)

@@ -38,13 +38,17 @@ struct cpuid_leaf {
 #define CPUID_HIDE_FAST_STRINGS 0x400u
 #define CPUID_HIDE_PGE		0x800u
 #define CPUID_HIDE_TSC_ADJUST	0x1000u
+#define CPUID_HIDE_FSGSBASE	0x2000u
 /* What only hardware paging gives for nothing. */
 #define CPUID_HIDE_PAGING (CPUID_HIDE_PCID | CPUID_HIDE_GIB_PAGES)
 
 struct cpuid_config {
 	unsigned cpus; /* their APIC ids are 0 .. cpus - 1 */
 	uint32_t tsc_khz;
-	uint32_t hide;	    /* CPUID_HIDE_* */
+	uint32_t hide; /* CPUID_HIDE_* */
+	/* Loading a null selector is known to clear the segment's base,
+	 * whether or not the host's leaf says so. */
+	bool null_clears_base;
 	uint64_t xcr0;	    /* states a guest may enable, of those the host has;
 			     * 0: x87, SSE, AVX and PKRU */
 	uint8_t maxphyaddr; /* 0: the host's */

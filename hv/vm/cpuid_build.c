@@ -206,6 +206,7 @@ static void build_7(struct build *b)
 	mask &= ~(hidden(b, CPUID_HIDE_PCID) ? ID7B_INVPCID : 0);
 	mask &= ~(hidden(b, CPUID_HIDE_TSC_ADJUST) ? ID7B_TSC_ADJUST : 0);
 	mask &= ~(hidden(b, CPUID_HIDE_FAST_STRINGS) ? ID7B_ERMS : 0);
+	mask &= ~(hidden(b, CPUID_HIDE_FSGSBASE) ? ID7B_FSGSBASE : 0);
 	row[EBX] &= mask;
 	mask = ID7C_SHOWN | with_state(b, XCR0_AVX, ID7C_OF_AVX) |
 	       with_state(b, XCR0_AVX512, ID7C_OF_AVX512) |
@@ -268,6 +269,8 @@ static uint32_t extended_last(const struct build *b)
 	uint32_t most = b->t->intel ? CPUID_EXTENDED_BASE + 8
 				    : CPUID_EXTENDED_BASE + 0x21;
 
+	if (b->cfg->null_clears_base)
+		return most;
 	return b->max_extended < CPUID_EXTENDED_BASE + 8
 		       ? CPUID_EXTENDED_BASE + 8
 	       : b->max_extended < most ? b->max_extended
@@ -332,6 +335,17 @@ static void build_as_is(struct build *b, uint32_t leaf, uint32_t eax,
 	add(b, leaf, STATIC, row);
 }
 
+static void build_extended_21(struct build *b)
+{
+	uint32_t row[4];
+
+	host_row(b, CPUID_EXTENDED_BASE + 0x21, 0, row);
+	row[EAX] = (row[EAX] & IDX21A_SHOWN) |
+		   (b->cfg->null_clears_base ? IDX21A_NULL_SEL : 0);
+	row[EBX] = row[ECX] = row[EDX] = 0;
+	add(b, CPUID_EXTENDED_BASE + 0x21, STATIC, row);
+}
+
 static void build_extended_amd(struct build *b, uint32_t last)
 {
 	/* A core of its own each, all on node 0; the query sets the ids. */
@@ -349,8 +363,7 @@ static void build_extended_amd(struct build *b, uint32_t last)
 	if (last >= CPUID_EXTENDED_BASE + 0x1e)
 		add(b, CPUID_EXTENDED_BASE + 0x1e, DYNAMIC_X1E, node);
 	if (last >= CPUID_EXTENDED_BASE + 0x21)
-		build_as_is(b, CPUID_EXTENDED_BASE + 0x21, IDX21A_SHOWN, 0, 0,
-			    0);
+		build_extended_21(b);
 }
 
 static void build_extended(struct build *b)

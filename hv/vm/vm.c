@@ -34,6 +34,7 @@
 #define PAT_RESET UINT64_C(0x0007040600070406)
 
 #define MSR_MISC_ENABLE 0x1a0u
+#define MSR_FS_BASE	0xc0000100u
 #define INTEL_EBX	0x756e6547u /* "Genu" */
 
 static uint64_t low_end(uint64_t memory)
@@ -255,6 +256,30 @@ static bool fast_strings_off(void)
 	       rdmsr_safe(MSR_MISC_ENABLE, &value) && !(value & 1);
 }
 
+/* What AMD's processors do from some model on, with or without a leaf that
+ * says so: APM 2 4.5.3. Tried as guests try it. */
+static bool null_clears_base(void)
+{
+	uint64_t base;
+
+	wrmsr(MSR_FS_BASE, 1);
+	__asm__ volatile("movw %w0, %%fs" : : "r"(0));
+	base = rdmsr(MSR_FS_BASE);
+	wrmsr(MSR_FS_BASE, 0);
+	return !base;
+}
+
+/* A kernel that has FSGSBASE asks at each switch of processes for its user's
+ * GS base, which is an exit under an engine of its own; without, it knows it,
+ * but for processors on which null selectors leave a base behind. */
+static void hide_for(const struct engine_para *para, struct cpuid_config *c)
+{
+	c->hide |= para->hides;
+	c->null_clears_base = null_clears_base();
+	if (!c->null_clears_base)
+		c->hide &= ~CPUID_HIDE_FSGSBASE;
+}
+
 static const char *make_cpuid(struct vm *vm, const struct config *config)
 {
 	struct cpuid_config c = {
@@ -270,7 +295,7 @@ static const char *make_cpuid(struct vm *vm, const struct config *config)
 	if (fast_strings_off())
 		c.hide |= CPUID_HIDE_FAST_STRINGS;
 	if (vm->engine->para)
-		c.hide |= vm->engine->para->hides;
+		hide_for(vm->engine->para, &c);
 	if (!frame_alloc_run(1, &frames))
 		return "there is no memory to read CPUID into";
 	leaf = hpa_ptr(frames);

@@ -289,12 +289,14 @@ enum vmmu_direct_status vmmu_direct_trapped_write(struct vmmu_cpu *cpu,
 						  uint64_t value,
 						  uint64_t *expected);
 
-/* Both in one, for an instruction that writes the whole entry at gva: it
- * becomes (old & keep) | value, in one atomic step; old comes back. False: it
- * is not such a write, or is refused: nothing is changed or counted, and the
- * two above say more. */
-bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
-			       uint64_t value, uint64_t *old);
+/* All in one, for an instruction that writes the entry at gva in one atomic
+ * step; old comes back. The entry becomes value, or old & keep. False: it is
+ * not such a write, or is refused: nothing is changed or counted, and those
+ * above say more. */
+bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t value,
+			       uint64_t *old);
+bool vmmu_direct_trapped_and(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
+			     uint64_t *old);
 
 /* May a guest in ring 3 have this segment descriptor? *value is then what is
  * to be written. For an engine that keeps descriptors by itself. */
@@ -325,6 +327,10 @@ enum vmmu_direct_status vmmu_direct_set_user_root(struct vmmu_cpu *cpu,
  * left are tables and stay some. False: nothing is changed. */
 bool vmmu_direct_set_root_quick(struct vmmu_cpu *cpu, hfn_t hfn);
 bool vmmu_direct_set_user_root_quick(struct vmmu_cpu *cpu, hfn_t hfn);
+/* Both roots at once, as a guest changes them from process to process. The
+ * engine loads CR3 next, which is counted as vmmu_direct_flushed here. */
+bool vmmu_direct_set_roots_quick(struct vmmu_cpu *cpu, hfn_t kernel,
+				 hfn_t user);
 
 /* The engine has just emptied every TLB that this VM's vCPUs use of all but
  * global entries (with one vCPU: each load of CR3), and no leaf has G: spares

@@ -144,22 +144,48 @@ enum vmmu_direct_status vmmu_direct_set_user_root(struct vmmu_cpu *cpu,
 
 /* 3. The roots of processes that are there already, one for the other. */
 
-static inline bool exchange_root(struct vmmu_direct_vm *d, hpa_t *root,
-				 hfn_t hfn)
+/* Can this be a root as it is? NULL: no. */
+static inline struct vmmu_frame *ready_root(const struct vmmu_direct_vm *d,
+					    hfn_t hfn)
 {
-	struct vmmu_frame *f = direct_own(d, hfn.v), *old;
+	struct vmmu_frame *f = direct_own(d, hfn.v);
 
-	if (!f || d->doomed_count || !direct_is(f, VMMU_FRAME_L4) ||
-	    f->total_count >= d->table.count_limit || !root->v)
-		return false;
-	old = direct_frame(d, hpa_hfn(*root).v);
-	if (old->type_count == 1)
-		return false;
+	if (!f || !direct_is(f, VMMU_FRAME_L4) ||
+	    f->total_count >= d->table.count_limit)
+		return NULL;
+	return f;
+}
+
+/* Does the root that is left stay a table? NULL: no, or there is none. */
+static inline struct vmmu_frame *spare_root(const struct vmmu_direct_vm *d,
+					    hpa_t root)
+{
+	struct vmmu_frame *f;
+
+	if (!root.v)
+		return NULL;
+	f = direct_frame(d, hpa_hfn(root).v);
+	return f->type_count == 1 ? NULL : f;
+}
+
+static inline void exchange(const struct vmmu_direct_vm *d,
+			    struct vmmu_frame *f, struct vmmu_frame *old)
+{
 	f->type_count++;
 	f->total_count++;
 	old->type_count--;
 	old->total_count--;
 	old->mark = d->epoch;
+}
+
+static inline bool exchange_root(struct vmmu_direct_vm *d, hpa_t *root,
+				 hfn_t hfn)
+{
+	struct vmmu_frame *f = ready_root(d, hfn), *old = spare_root(d, *root);
+
+	if (!f || !old || d->doomed_count)
+		return false;
+	exchange(d, f, old);
 	*root = hfn_hpa(hfn);
 	return true;
 }
@@ -181,5 +207,30 @@ bool vmmu_direct_set_user_root_quick(struct vmmu_cpu *cpu, hfn_t hfn)
 	if (!exchange_root(d, &vmmu_direct_cpu(cpu)->user_root, hfn))
 		return false;
 	d->stats.user_roots++;
+	return true;
+}
+
+/* All four are looked at before any count changes. Two that come, or two that
+ * go, may not be one frame: it was looked at for one. One that comes and one
+ * that goes may: it is counted up first, or was not its own last use. */
+bool vmmu_direct_set_roots_quick(struct vmmu_cpu *cpu, hfn_t kernel, hfn_t user)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+	struct vmmu_direct_cpu *seat = vmmu_direct_cpu(cpu);
+	struct vmmu_frame *f = ready_root(d, kernel);
+	struct vmmu_frame *g = ready_root(d, user);
+	struct vmmu_frame *old = spare_root(d, cpu->root);
+	struct vmmu_frame *old_user = spare_root(d, seat->user_root);
+
+	if (!f || !g || f == g || !old || !old_user || old == old_user ||
+	    d->doomed_count)
+		return false;
+	exchange(d, f, old);
+	exchange(d, g, old_user);
+	cpu->root = hfn_hpa(kernel);
+	seat->user_root = hfn_hpa(user);
+	d->stats.roots++;
+	d->stats.user_roots++;
+	d->epoch++;
 	return true;
 }

@@ -16,9 +16,9 @@ static unsigned index_at(gva_t gva, unsigned level)
 
 static bool is_guests(const struct vmmu_direct_vm *d, gva_t gva)
 {
-	int64_t high = (int64_t)gva.v >> 47;
+	uint64_t high = (uint64_t)((int64_t)gva.v >> 47);
 
-	return (!high || high == -1) && !direct_is_ours(d, 4, index_at(gva, 4));
+	return high + 1 <= 1 && !direct_is_ours(d, 4, index_at(gva, 4));
 }
 
 /* What an entry withholds of W, U and NX's opposite, as set bits. */
@@ -95,8 +95,8 @@ uint64_t vmmu_direct_entry(const struct vmmu_cpu *cpu, hpa_t at)
 	return entry_load(direct_slot(cpu->vm->direct, at.v & ~(uint64_t)7));
 }
 
-/* The entry that maps gva, where the upper levels let it be written: then only
- * the leaf withholds W, as it must for a table. 0: not so. */
+/* What the entry that maps gva says, where the upper levels let it be written:
+ * then only the leaf withholds W, as it must for a table. 0: not so. */
 static inline uint64_t trapped_leaf(const struct vmmu_cpu *cpu, gva_t gva)
 {
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
@@ -121,6 +121,40 @@ bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
 	return entry;
 }
 
+/* The way down once, then as direct_trap.c does it: the frame is an L1 and
+ * stays one meanwhile, so only what the new entry refers to is to be asked.
+ * NULL: not such a write. */
+static inline uint64_t *trapped_slot(const struct vmmu_cpu *cpu, gva_t gva)
+{
+	const struct vmmu_direct_vm *d = cpu->vm->direct;
+	uint64_t leaf;
+
+	if (gva.v % sizeof(uint64_t) || d->doomed_count)
+		return NULL;
+	leaf = trapped_leaf(cpu, gva);
+	if (!leaf)
+		return NULL;
+	return direct_slot(d, (leaf & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK));
+}
+
+/* The new entry does not depend on the old one, so it is got first, and then
+ * takes the place of whatever is there. */
+bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t value,
+			       uint64_t *old)
+{
+	struct vmmu_direct_vm *d = cpu->vm->direct;
+	uint64_t *slot = trapped_slot(cpu, gva), was;
+
+	if (!slot || leaf_take(d, &value, false) != VMMU_DIRECT_OK)
+		return false;
+	was = __atomic_exchange_n(slot, value, __ATOMIC_ACQ_REL);
+	if (was & ENTRY_P)
+		leaf_put(d, was);
+	*old = was;
+	d->stats.trapped_writes++;
+	return true;
+}
+
 /* A page is made read-only, as all of a process that forks are. */
 static inline bool is_protection(uint64_t old, uint64_t entry)
 {
@@ -137,25 +171,19 @@ static inline bool protect(struct vmmu_direct_vm *d, uint64_t *slot,
 	return true;
 }
 
-/* The way down once, then as direct_trap.c does it: the frame is an L1 and
- * stays one meanwhile, so only what the new entry refers to is to be asked. */
-bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
-			       uint64_t value, uint64_t *old)
+bool vmmu_direct_trapped_and(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
+			     uint64_t *old)
 {
 	struct vmmu_direct_vm *d = cpu->vm->direct;
-	uint64_t *slot, was, entry, leaf;
+	uint64_t *slot = trapped_slot(cpu, gva), was, entry;
 	bool done;
 
-	if (gva.v % sizeof(*slot) || d->doomed_count)
+	if (!slot)
 		return false;
-	leaf = trapped_leaf(cpu, gva);
-	if (!leaf)
-		return false;
-	slot = direct_slot(d, (leaf & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK));
 	was = entry_load(slot);
 	do {
 		*old = was;
-		entry = (was & keep) | value;
+		entry = was & keep;
 		if (is_protection(was, entry))
 			done = protect(d, slot, &was, entry);
 		else if (leaf_take(d, &entry, false) != VMMU_DIRECT_OK)

@@ -142,10 +142,15 @@ static inline void play_trap(struct play *p)
 	gva.v |= play_index(p) * 8 | play_byte(p) % 8;
 	value = play_value(p);
 	if (play_byte(p) % 4 == 0 &&
-	    vmmu_direct_trapped_quick(
-		    cpu, mk_gva(gva.v & ~UINT64_C(7)),
-		    play_byte(p) % 2 ? UINT64_MAX << play_byte(p) % 8 : 0,
-		    play_byte(p) % 2 ? value : 0, &was))
+	    (play_byte(p) % 2
+		     ? vmmu_direct_trapped_and(
+			       cpu, mk_gva(gva.v & ~UINT64_C(7)),
+			       play_byte(p) % 2 ? UINT64_MAX << play_byte(p) % 8
+						: value,
+			       &was)
+		     : vmmu_direct_trapped_quick(
+			       cpu, mk_gva(gva.v & ~UINT64_C(7)),
+			       play_byte(p) % 2 ? value : 0, &was)))
 		return;
 	if (!vmmu_direct_is_trapped(cpu, gva, &at))
 		at = play_at(p);
@@ -154,6 +159,13 @@ static inline void play_trap(struct play *p)
 	was = play_byte(p) % 4 ? value : 0;
 	vmmu_direct_trapped_write(cpu, at, 1u << play_byte(p) % 5, value,
 				  play_byte(p) % 2 ? &was : NULL);
+}
+
+/* The engine loads CR3 next; with two vCPUs it also makes the other forget. */
+static inline void play_roots(struct play *p, struct vmmu_cpu *cpu, hfn_t hfn)
+{
+	if (vmmu_direct_set_roots_quick(cpu, hfn, mk_hfn(play_hfn(p))))
+		rig_flushed(&p->rig, p->vm);
 }
 
 static inline void play_table(struct play *p, unsigned what)
@@ -166,6 +178,8 @@ static inline void play_table(struct play *p, unsigned what)
 		vmmu_direct_pin(cpu, hfn, 1 + play_byte(p) % 4, &budget);
 	else if (what == 1)
 		vmmu_direct_unpin(cpu, hfn, &budget);
+	else if (play_byte(p) % 4 == 0)
+		play_roots(p, cpu, hfn);
 	else if (play_byte(p) % 2 &&
 		 (what == 2 ? vmmu_direct_set_root_quick(cpu, hfn)
 			    : vmmu_direct_set_user_root_quick(cpu, hfn)))

@@ -116,6 +116,36 @@ static void expect(uint32_t leaf, uint32_t subleaf, uint32_t eax, uint32_t ebx,
 			 r[EAX], r[EBX], r[ECX], r[EDX]);
 }
 
+/* What the processor is known to do is shown even where its leaves end before
+ * the one that says so; Intel's have no such leaf. */
+static void a_null_selector_clears_the_base(void **state)
+{
+	const struct cpuid_config c = { .cpus = 1, .null_clears_base = true };
+
+	(void)state;
+	build(epyc, COUNT(epyc), 1, 0);
+	assert_int_equal(ask(0x80000021, 0, &idle)[EAX] & IDX21A_NULL_SEL, 0);
+	cpuid_build(&table, &c, epyc, COUNT(epyc));
+	expect(0x80000021, 0, IDX21A_NULL_SEL, 0, 0, 0);
+	assert_int_equal(ask(0x80000000, 0, &idle)[EAX], 0x80000021);
+	cpuid_build(&table, &c, all_bits, COUNT(all_bits));
+	assert_true(ask(0x80000021, 0, &idle)[EAX] & IDX21A_NULL_SEL ||
+		    table.intel);
+}
+
+static void fsgsbase_can_be_hidden(void **state)
+{
+	const uint64_t cr4 = 0x10000;
+
+	(void)state;
+	build(all_bits, COUNT(all_bits), 1, 0);
+	assert_true(ask(7, 0, &idle)[EBX] & ID7B_FSGSBASE);
+	assert_true(table.cr4 & cr4);
+	build(all_bits, COUNT(all_bits), 1, CPUID_HIDE_FSGSBASE);
+	assert_false(ask(7, 0, &idle)[EBX] & ID7B_FSGSBASE);
+	assert_false(table.cr4 & cr4);
+}
+
 static void a_stock_kernel_finds_what_it_needs(void **state)
 {
 	const uint32_t edx = ID1D_FPU | ID1D_PSE | ID1D_MSR | ID1D_PAE |
@@ -392,6 +422,8 @@ static void every_leaf_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_null_selector_clears_the_base),
+		cmocka_unit_test(fsgsbase_can_be_hidden),
 		cmocka_unit_test(a_stock_kernel_finds_what_it_needs),
 		cmocka_unit_test(epyc_leaf_by_leaf),
 		cmocka_unit_test(hypervisor_leaves),

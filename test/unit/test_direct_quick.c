@@ -117,19 +117,19 @@ static void a_trapped_write_is_carried_out(void **state)
 	const gva_t gva = mk_gva(3 * VMMU_PAGE_SIZE + 8 * 300);
 
 	(void)state;
-	assert_true(vmmu_direct_trapped_quick(cpu, gva, 0,
-					      rig_to(0, RIG_DATA, RW), &old));
+	assert_true(vmmu_direct_trapped_quick(cpu, gva, rig_to(0, RIG_DATA, RW),
+					      &old));
 	assert_int_equal(old, 0);
 	assert_int_equal(l1[300], rig_to(0, RIG_DATA, RW | U));
 	assert_int_equal(f->type_count, type + 1);
 	/* lock andb $~W, with what hardware has set meanwhile. */
 	l1[300] |= A | D;
-	assert_true(vmmu_direct_trapped_quick(cpu, gva, ~W, 0, &old));
+	assert_true(vmmu_direct_trapped_and(cpu, gva, ~W, &old));
 	assert_int_equal(old, rig_to(0, RIG_DATA, RW | U | A | D));
 	assert_int_equal(l1[300], rig_to(0, RIG_DATA, (RW | U | A | D) & ~W));
 	assert_int_equal(f->type_count, type);
 	assert_int_equal(f->total_count, total + 1);
-	assert_true(vmmu_direct_trapped_quick(cpu, gva, 0, 0, &old));
+	assert_true(vmmu_direct_trapped_quick(cpu, gva, 0, &old));
 	assert_int_equal(l1[300], 0);
 	assert_int_equal(f->total_count, total);
 	assert_int_equal(r->vm[0].direct.stats.trapped_writes, 3);
@@ -159,14 +159,17 @@ static void a_trapped_write_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(w) / sizeof(w[0]); i++) {
-		assert_false(vmmu_direct_trapped_quick(cpu, mk_gva(w[i].gva), 0,
+		assert_false(vmmu_direct_trapped_quick(cpu, mk_gva(w[i].gva),
 						       w[i].value, &old));
+		assert_false(i > 2 && vmmu_direct_trapped_and(
+					      cpu, mk_gva(w[i].gva), 0, &old));
 		assert_int_equal(l1[300], 0);
 	}
 	/* Where a table above withholds W, the fault is the guest's. */
 	assert_int_equal(rig_update(r, 0, rig_at(0, 1, 0), rig_to(0, 2, P)),
 			 OK);
-	assert_false(vmmu_direct_trapped_quick(cpu, mk_gva(page), 0, 0, &old));
+	assert_false(vmmu_direct_trapped_quick(cpu, mk_gva(page), 0, &old));
+	assert_false(vmmu_direct_trapped_and(cpu, mk_gva(page), 0, &old));
 	assert_int_equal(r->vm[0].direct.stats.trapped_writes, 0);
 	direct_rig_free(r);
 }
@@ -202,6 +205,83 @@ static void roots_change_places(void **state)
 	direct_rig_free(r);
 }
 
+/* What would make of an entry one that may not be is refused there too: W is
+ * not among what AND can give, but a bit that is not the guest's is. */
+static void an_and_gives_nothing(void **state)
+{
+	struct direct_rig *r = direct_rig();
+	struct vmmu_cpu *cpu = &r->vm[0].cpu[0];
+	const gva_t gva = mk_gva(3 * VMMU_PAGE_SIZE + 8 * 300);
+	uint64_t *l1 = rig_page(r, rig_hfn(0, 3)), old;
+
+	(void)state;
+	assert_int_equal(
+		rig_update(r, 0, mk_hpa(AT(300)), rig_to(0, RIG_DATA, RW)), OK);
+	/* Another frame, which is a table, by clearing bits of its number. */
+	for (unsigned i = 0; i < RIG_DATA; i++) {
+		uint64_t to = rig_to(0, i, RW | U);
+
+		if ((l1[300] & to) != to)
+			continue;
+		assert_false(vmmu_direct_trapped_and(
+			cpu, gva, to | UINT64_C(0xfff), &old));
+		assert_int_equal(l1[300], rig_to(0, RIG_DATA, RW | U));
+	}
+	/* An absent entry may not name memory either: L1TF. */
+	assert_false(vmmu_direct_trapped_and(cpu, gva, ~P, &old));
+	assert_true(vmmu_direct_trapped_and(cpu, gva, 0, &old));
+	assert_int_equal(l1[300], 0);
+	direct_rig_free(r);
+}
+
+/* Both roots, to and fro, or neither. */
+static void two_roots_change_places(void **state)
+{
+	struct direct_rig *r = direct_rig();
+	struct vmmu_cpu *cpu = &r->vm[0].cpu[0];
+	const hfn_t a = mk_hfn(rig_hfn(0, 0)), b = mk_hfn(rig_hfn(0, 4)),
+		    c = mk_hfn(rig_hfn(0, 5)), none = mk_hfn(UINT64_MAX);
+	const hfn_t bad[] = { mk_hfn(rig_hfn(0, 1)), mk_hfn(rig_hfn(1, 0)),
+			      none, mk_hfn(0) };
+	uint32_t epoch, count = rig_frame(r, 0, 0)->type_count;
+
+	(void)state;
+	for (unsigned i = 4; i < 6; i++) {
+		rig_page(r, rig_hfn(0, i))[0] = rig_to(0, 1, P | W);
+		assert_int_equal(rig_pin(r, 0, i, 4), OK);
+	}
+	/* There is no user root yet that could be left. */
+	assert_false(vmmu_direct_set_roots_quick(cpu, b, c));
+	assert_int_equal(vmmu_direct_set_user_root(cpu, c, NULL), OK);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_false(vmmu_direct_set_roots_quick(cpu, bad[i], c));
+		assert_false(vmmu_direct_set_roots_quick(cpu, b, bad[i]));
+	}
+	assert_false(vmmu_direct_set_roots_quick(cpu, b, b));
+	assert_int_equal(cpu->root.v, rig_at(0, 0, 0).v);
+	epoch = r->vm[0].direct.epoch;
+	assert_true(vmmu_direct_set_roots_quick(cpu, b, a));
+	assert_int_equal(r->vm[0].direct.epoch, epoch + 1);
+	assert_int_equal(cpu->root.v, rig_at(0, 4, 0).v);
+	assert_int_equal(vmmu_direct_cpu(cpu)->user_root.v, rig_at(0, 0, 0).v);
+	/* The two for one another; and each for itself. */
+	assert_true(vmmu_direct_set_roots_quick(cpu, a, b));
+	assert_true(vmmu_direct_set_roots_quick(cpu, a, b));
+	assert_int_equal(rig_frame(r, 0, 0)->type_count, count);
+	assert_int_equal(rig_frame(r, 0, 4)->type_count, 2);
+	assert_int_equal(rig_frame(r, 0, 5)->type_count, 1);
+	/* A root that is nothing else is not left so, either of the two. */
+	assert_int_equal(rig_unpin(r, 0, 4), OK);
+	assert_false(vmmu_direct_set_roots_quick(cpu, a, c));
+	assert_int_equal(rig_pin(r, 0, 4, 4), OK);
+	assert_true(vmmu_direct_set_roots_quick(cpu, a, c));
+	/* A count at its limit. */
+	r->vm[0].direct.table.count_limit = rig_frame(r, 0, 4)->total_count;
+	assert_false(vmmu_direct_set_roots_quick(cpu, b, c));
+	assert_false(vmmu_direct_set_roots_quick(cpu, a, b));
+	direct_rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,7 +292,9 @@ int main(void)
 		cmocka_unit_test(a_page_of_data_is_written),
 		cmocka_unit_test(a_trapped_write_is_carried_out),
 		cmocka_unit_test(a_trapped_write_is_refused),
+		cmocka_unit_test(an_and_gives_nothing),
 		cmocka_unit_test(roots_change_places),
+		cmocka_unit_test(two_roots_change_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
