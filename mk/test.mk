@@ -21,6 +21,9 @@ $(UNIT_BIN): $(O)/test/unit/%: $(O)/san/test/unit/%.o $(O)/san/libtest.a
 	@mkdir -p $(@D)
 	$(CC) $(SAN) $< $(O)/san/libtest.a $(UNIT_LIBS) -lcmocka -lZydis -o $@
 
+# Code of ring 0, with fixups: test/unit/pv_machine.h.
+$(filter $(O)/test/unit/test_pv_%,$(UNIT_BIN)): UNIT_LIBS = -no-pie
+
 unit: $(UNIT_BIN) ## the unit tests alone
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 $(UNIT_BIN)
 .PHONY: unit

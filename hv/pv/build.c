@@ -132,12 +132,12 @@ static uint64_t *table_below(struct build *b, uint64_t *entry)
 		*entry = mfn_at(b, b->next_table++) << 12 | TABLE;
 	mfn = (*entry & ADDRESS) >> 12;
 	return pv_is_shadow(b->d->cpu) ? pv_shadow_page(b->d, mfn)
-				       : hpa_ptr(hfn_hpa(mk_hfn(mfn)));
+				       : pv_page(hfn_hpa(mk_hfn(mfn)));
 }
 
 static void map(struct build *b, uint64_t va, uint64_t gfn, uint64_t flags)
 {
-	uint64_t *table = hpa_ptr(frame_at(b, b->tables));
+	uint64_t *table = pv_page(frame_at(b, b->tables));
 
 	for (unsigned shift = 39; shift > 12; shift -= 9)
 		table = table_below(b, &table[va >> shift & 511]);
@@ -312,7 +312,7 @@ const char *pv_build(struct vm *vm, struct load_request *req)
 	lay_out(&b);
 	if (b.failed)
 		return "the kernel does not fit into guest memory";
-	pv_console_init(d, hpa_ptr(frame_at(&b, b.console)));
+	pv_console_init(d, pv_page(frame_at(&b, b.console)));
 	map_all(&b);
 	if (!put_all(&b) || b.failed)
 		return "the kernel does not fit into guest memory";

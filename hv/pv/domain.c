@@ -124,7 +124,7 @@ static const char *give_memory(struct pv_domain *d)
 	    vmmu_direct_share(&d->vm->mmu, hpa_hfn(d->shared_page)) !=
 		    VMMU_DIRECT_OK)
 		return "there is no memory for the shared page";
-	d->shared = hpa_ptr(d->shared_page);
+	d->shared = pv_page(d->shared_page);
 	return NULL;
 }
 

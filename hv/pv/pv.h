@@ -375,6 +375,11 @@ long pv_errno(enum vmmu_direct_status status);
 /* 7. A domain: domain.c, frames.c. */
 bool pv_frames_init(void);
 extern struct vmmu_frames pv_frames;
+/* Of any frame of the machine's. */
+static inline void *pv_page(hpa_t hpa)
+{
+	return vmmu_frame_ptr(&pv_frames, hpa_hfn(hpa));
+}
 const char *pv_domain_memory(struct vm *vm, const struct config *config);
 void pv_domain_free(struct vm *vm);
 struct pv_domain *pv_domain_of(const struct vm *vm);
