@@ -22,6 +22,8 @@
 #define PV_CPU_SYSCALLS	     608
 #define PV_CPU_FAULTS	     728
 #define PV_CPU_INVLPG	     1440
+#define PV_CPU_SET_FS	     3232
+#define PV_CPU_SET_GS_USER   3240
 
 #define PV_INFO_CR2 16 /* struct vcpu_info, arch.cr2 */
 

@@ -199,7 +199,8 @@ static inline bool write_shortly(struct pv_cpu *c, uint64_t gva)
 		return and_shortly(c, gva);
 	modrm = code >> 16 & 0xff;
 	length = operand_length(modrm, code >> 24 & 0xff);
-	reg = pv_register(f, (modrm >> 3 & 7) | (code & INSN_REX_R) << 1);
+	reg = pv_register(
+		f, (unsigned)((modrm >> 3 & 7) | (code & INSN_REX_R) << 1));
 	if (!length ||
 	    !vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), *reg, &old))
 		return false;

@@ -36,6 +36,8 @@ QUICK(quick_ready, PV_CPU_QUICK_READY);
 QUICK(stats.syscalls, PV_CPU_SYSCALLS);
 QUICK(stats.bounced[TRAP_PF], PV_CPU_FAULTS);
 QUICK(stats.mmuext[MMUEXT_INVLPG_LOCAL], PV_CPU_INVLPG);
+QUICK(stats.segment_op[SEGBASE_FS], PV_CPU_SET_FS);
+QUICK(stats.segment_op[SEGBASE_GS_USER], PV_CPU_SET_GS_USER);
 static_assert(offsetof(struct vcpu_info, arch.cr2) == PV_INFO_CR2, "quick.S");
 static_assert(HV_END == PV_HYPERVISOR_END, "quick.S");
 static_assert(PV_RFLAGS_EVENTS == PV_RFLAGS_IF &&

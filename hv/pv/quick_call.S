@@ -120,8 +120,10 @@ quick_segment:
 	ja	call_any
 	je	1f
 	wrfsbase %rsi
+	incq	PV_CPU_SET_FS(%rcx)
 	QUICK_RETURN
 1:	movq	%rsi, PV_CPU_GS_USER(%rcx)
+	incq	PV_CPU_SET_GS_USER(%rcx)
 	QUICK_RETURN
 	.size	quick_segment, . - quick_segment
 
