@@ -375,6 +375,7 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 				    const uint64_t *pdpte)
 {
 	struct shadow_page *p = find(s, key, pdpte);
+	bool fresh;
 
 	if (p) {
 		touch(s, p);
@@ -389,13 +390,16 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	if (pdpte)
 		memcpy(p->pdpte, pdpte, sizeof(p->pdpte));
 	put_client(s, p, true);
+	fresh = shadow_is_fresh(s, key);
 	hash_in(s, p);
 	use_in(s, p);
 	if (!shadow_is_pae_root(p))
 		p->ahead = AHEAD;
 	s->count++;
 	s->vm->stats.mmu_cache_miss++;
-	if (key->frame != SHADOW_NO_FRAME)
+	if (fresh)
+		shadow_begin_unsync(s, p);
+	else if (key->frame != SHADOW_NO_FRAME)
 		shadow_protect(s, key->frame);
 	return p;
 }

@@ -350,6 +350,10 @@ void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva);
 bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
 		 const struct shadow_page *p, const struct shadow_page *child,
 		 uint64_t entry);
+/* A leaf table that no page shadows yet: most often the guest has just made
+ * it, and goes on to write there. Its page may begin out of sync. */
+bool shadow_is_fresh(const struct shadow_vm *s, const struct shadow_key *key);
+void shadow_begin_unsync(struct shadow_vm *s, struct shadow_page *p);
 void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p);
 
 /* shadow_root.c: the roots. */

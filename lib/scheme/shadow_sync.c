@@ -10,7 +10,8 @@
  *                              root of a process that does not run, but it
  *                              clears the page for the next one
  *   leaf tables only           they go out of sync: the guest writes. What it
- *                              changed counts when it flushes
+ *                              changed counts when it flushes. Pages of a
+ *                              table that was not shadowed before begin so
  *   any upper table            emulated; shadow_wrote sees what changed at
  *                              once, so that a table not in use now, of a
  *                              process not running, is right when it is
@@ -100,6 +101,22 @@ void shadow_disown(struct shadow_vm *s)
 {
 	for (uint32_t i = 0; i < s->unsync_count; i++)
 		s->owner[i] = 0;
+}
+
+bool shadow_is_fresh(const struct shadow_vm *s, const struct shadow_key *key)
+{
+	return key->level == 1 && key->format &&
+	       key->frame != SHADOW_NO_FRAME && !s->absent &&
+	       s->unsync_count < SHADOW_UNSYNC / 2 &&
+	       !shadow_first(s, key->frame);
+}
+
+void shadow_begin_unsync(struct shadow_vm *s, struct shadow_page *p)
+{
+	s->owner[s->unsync_count] = 0;
+	s->unsync[s->unsync_count++] = (uint16_t)shadow_id(s, p);
+	p->unsync = true;
+	s->vm->stats.mmu_unsync++;
 }
 
 static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,

@@ -197,10 +197,13 @@ static void a_leaf_table_goes_out_of_sync_in(enum mode mode)
 	table = entry & ~VMMU_PAGE_MASK;
 	map(g, WINDOW, table | P | W | A | D);
 	assert_int_equal(go(g, VA, VMMU_W), VMMU_RESUME);
-	assert_int_equal(go(g, WINDOW, VMMU_R), VMMU_RESUME);
-	assert_false(there(g, WINDOW, VMMU_W));
 	assert_int_equal(go(g, WINDOW, VMMU_W), VMMU_RESUME);
-	assert_true(g->vm.stats.mmu_unsync);
+	quiet(g);
+	assert_true(there(g, WINDOW, VMMU_R));
+	assert_false(there(g, WINDOW, VMMU_W));
+	assert_int_equal(g->vm.stats.mmu_unsync, 1);
+	assert_int_equal(go(g, WINDOW, VMMU_W), VMMU_RESUME);
+	assert_int_equal(g->vm.stats.mmu_unsync, 2);
 	store(g, entry, (DATA + 0x3000) | P | W | U | A | D);
 	vmmu_cpu_invalidate(&g->cpu, mk_gva(VA));
 	assert_true(there(g, WINDOW, VMMU_W));
@@ -288,6 +291,7 @@ static void a_table_not_linked_is_data_in(enum mode mode)
 
 	map(g, VA, DATA | P | W | U | A | D);
 	go(g, VA, VMMU_W);
+	quiet(g);
 	/* Through a large page, or another table, the guest sees it. */
 	emulated(g, upper, (ROOT_2 + 0x1000) | P | W | U | A);
 	store(g, ROOT_2 + 0x1000 + (WINDOW >> 12) * g->size,
@@ -295,7 +299,7 @@ static void a_table_not_linked_is_data_in(enum mode mode)
 	zapped = g->vm.stats.mmu_shadow_zapped;
 	assert_int_equal(go(g, WINDOW, VMMU_W), VMMU_RESUME);
 	assert_int_equal(g->vm.stats.mmu_shadow_zapped, zapped + 1);
-	assert_int_equal(g->vm.stats.mmu_unsync, 0);
+	assert_int_equal(g->vm.stats.mmu_unsync, 2); /* as they began */
 	end(g);
 }
 EACH(a_table_not_linked_is_data)
@@ -391,6 +395,7 @@ static void a_table_appears_in_a_large_leaf_in(enum mode mode)
 	upper = place(g, VA, 2);
 	emulated(g, upper, table | P | W | U | A);
 	assert_int_equal(go(g, VA, VMMU_W), VMMU_RESUME);
+	quiet(g);
 	assert_false(there(g, va, VMMU_W));
 	assert_int_equal(go(g, va, VMMU_W), VMMU_RESUME);
 	assert_int_equal(go(g, va + 0x5000, VMMU_R), VMMU_RESUME);

@@ -37,17 +37,18 @@ static struct guest *begin(void)
 static void only_the_mode_of_now_goes_out_of_sync(void **state)
 {
 	struct guest *g = begin();
-	uint64_t zapped;
+	uint64_t zapped, unsync;
 
 	(void)state;
 	for (unsigned n = 0; n < COUNT; n++) {
 		set_mode(g, n);
 		assert_int_equal(touch(g, VA, VMMU_R), VMMU_RESUME);
 	}
+	quiet(g);
 	zapped = g->vm.stats.mmu_shadow_zapped;
-	assert_int_equal(g->vm.stats.mmu_unsync, 0);
+	unsync = g->vm.stats.mmu_unsync;
 	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_RESUME);
-	assert_int_equal(g->vm.stats.mmu_unsync, 1);
+	assert_int_equal(g->vm.stats.mmu_unsync, unsync + 1);
 	assert_int_equal(g->vm.stats.mmu_shadow_zapped, zapped + COUNT - 1);
 	end(g);
 }
@@ -98,6 +99,7 @@ static void an_unhooked_table_is_memory_again(void **state)
 	(void)state;
 	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_RESUME);
 	assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
+	quiet(g);
 	assert_true(reaches(g, WINDOW, VMMU_R));
 	assert_false(reaches(g, WINDOW, VMMU_W));
 	hook(g, 0);
@@ -106,6 +108,7 @@ static void an_unhooked_table_is_memory_again(void **state)
 	assert_int_equal(g->vm.stats.mmu_shadow_zapped, 1);
 	hook(g, OTHER | P | W | U | A);
 	assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
+	quiet(g);
 	assert_false(reaches(g, WINDOW, VMMU_W));
 	end(g);
 }
@@ -128,6 +131,7 @@ static void it_is_granted_no_more_than_it_was(void **state)
 
 		assert_int_equal(touch(g, WINDOW, VMMU_R), VMMU_RESUME);
 		assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
+		quiet(g);
 		hook(g, 0);
 		assert_true(reaches(g, WINDOW, VMMU_R));
 		assert_false(reaches(g, WINDOW, VMMU_W));
@@ -145,6 +149,7 @@ static void a_table_hooked_twice_is_one(void **state)
 	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_RESUME);
 	assert_int_equal(touch(g, FAR, VMMU_R), VMMU_RESUME);
 	assert_int_equal(touch(g, FAR + 2 * MIB, VMMU_R), VMMU_RESUME);
+	quiet(g);
 	hook(g, 0);
 	assert_false(reaches(g, WINDOW, VMMU_W));
 	assert_true(reaches(g, FAR + 2 * MIB, VMMU_R));

@@ -247,6 +247,13 @@ static inline enum vmmu_verdict touch(struct guest *g, uint64_t gva,
 	return VMMU_KILL;
 }
 
+/* Flushes until tables that the guest does not write to are in sync. */
+static inline void quiet(struct guest *g)
+{
+	for (unsigned i = 0; i < 3; i++)
+		vmmu_cpu_flush(&g->cpu, VMMU_FLUSH_NON_GLOBAL);
+}
+
 static inline uint64_t hpa_of(struct guest *g, uint64_t gpa)
 {
 	const struct vmmu_slot *s =
