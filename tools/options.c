@@ -47,9 +47,9 @@ static const struct argp_option option_list[] = {
 	  "How it is started: as a whole machine, or as a paravirtual Linux, "
 	  "which needs --mmu direct or shadow (default hvm, but pv for direct)",
 	  1 },
-	{ "switch-every", KEY_SWITCH, "MS", 0,
+	{ "switch-every", KEY_SWITCH, "TIME", 0,
 	  "Move the running guest from one scheme of --mmu to the next every "
-	  "MS milliseconds",
+	  "TIME, as 200ms or 1s",
 	  1 },
 	{ "roots", KEY_ROOTS, "N", 0,
 	  "Page-table roots that shadow keeps, 1 to 64 (default 32, of a "
@@ -161,6 +161,27 @@ const char *options_number(const char *text, unsigned int lowest,
 	if (errno || count < lowest || count > highest)
 		return "is out of range";
 	*number = (unsigned int)count;
+	return NULL;
+}
+
+/* 200, 200ms, 1s. */
+static const char *options_ms(const char *text, unsigned int *ms)
+{
+	unsigned long count;
+	char *end;
+
+	errno = 0;
+	count = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' ||
+	    (*end && strcmp(end, "ms") != 0 && strcmp(end, "s") != 0))
+		return "is not a whole number of milliseconds: write 200ms";
+	if (errno || count < 1 || count > 1000000)
+		return "is out of range";
+	if (*end == 's')
+		count *= 1000;
+	if (count > 1000000)
+		return "is out of range";
+	*ms = (unsigned int)count;
 	return NULL;
 }
 
@@ -319,7 +340,7 @@ static const char *take_value(struct options *options, int key,
 	case KEY_MACHINE:
 		return set_machine(options, text);
 	case KEY_SWITCH:
-		return options_number(text, 1, 1000000, &options->switch_every);
+		return options_ms(text, &options->switch_every);
 	case KEY_ROOTS:
 		return options_number(text, 1, 64, &options->roots);
 	case KEY_TABLE_MEMORY:

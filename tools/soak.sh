@@ -22,7 +22,7 @@ declare -A options=(
 	[shadow-roots4]="--mmu shadow --roots 4"
 	[shadow-roots32]="--mmu shadow --roots 32"
 	[direct]="--mmu direct"
-	[switching]="--mmu nested,vtlb,shadow --switch-every 200"
+	[switching]="--mmu nested,vtlb,shadow --switch-every 200ms"
 )
 if [ $# = 0 ]; then
 	set -- nested vtlb vtlb-256k shadow shadow-256k shadow-roots{1,4,32} \

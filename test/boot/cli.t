@@ -46,6 +46,11 @@ refuses 2 "^vmmu: --mmu magic is not a scheme" run --mmu magic
 refuses 2 "^vmmu: --mmu nested,none is not a scheme" run --mmu nested,none
 refuses 2 "^vmmu: --mmu nested, is not a scheme" run --mmu nested,
 refuses 2 "^vmmu: --switch-every 0 is out of range" run --switch-every 0
+refuses 2 "^vmmu: --switch-every 2001s is out of range" run --switch-every 2001s
+refuses 2 "^vmmu: --switch-every 2m is not a whole number of milliseconds" \
+	run --switch-every 2m
+refuses 4 "switch-every= needs more than one scheme" run --switch-every 1s \
+	--kernel "$BUILD/guest/hello.elf"
 refuses 4 "switch-every= needs more than one scheme" run --switch-every 40 \
 	--kernel "$BUILD/guest/hello.elf"
 refuses 2 "^vmmu: --set word is not of the form" run --set word

@@ -93,7 +93,7 @@ ok "shadow: roots are found again" jq -e '.memory |
 # A guest that is moved from scheme to scheme while it runs sees nothing of it.
 moved=$scratch/moved
 run_moved() {
-	vmmu run --mmu nested,vtlb,shadow --switch-every 40 --kernel "$KERNEL" \
+	vmmu run --mmu nested,vtlb,shadow --switch-every 40ms --kernel "$KERNEL" \
 		--initrd "$BUILD/guest/initrd.cpio.gz" --append "$APPEND" \
 		--timeout 180 --stats "$moved.json"
 }
