@@ -7,7 +7,8 @@ HV_PURE_SRC := $(wildcard hv/dev/*.c hv/insn/*.c) \
                $(addprefix hv/vm/,config.c code.c guest.c access.c \
                  string_io.c stats.c tsc.c monitor.c monitor_info.c \
                  monitor_pages.c monitor_walk.c dirty.c insn_glue.c violation.c paging_exits.c schemes.c exits.c loop.c) \
-               $(addprefix hv/vmx/,controls.c qual.c check.c pml.c) \
+               $(addprefix hv/vmx/,controls.c qual.c check.c check_own.c \
+                 pml.c) \
                $(wildcard hv/pv/*.c) hv/boot/multiboot.c hv/cpu/fmt.c \
                hv/mm/bitset.c hv/mm/buddy.c hv/mm/ranges.c
 

@@ -40,7 +40,8 @@ static bool take_schemes(struct vm *vm, const char *list)
 
 const char engine_no_hardware[] =
 	"this processor has neither AMD SVM nor Intel VMX, which mmu=nested, "
-	"vtlb and shadow need; mmu=direct, for a paravirtual Linux, does not";
+	"vtlb and shadow need; a paravirtual Linux needs neither, under "
+	"mmu=direct or under guest=pv mmu=shadow";
 
 /* The first engine for such guests that this machine can run; NULL and why
  * not: an extension that is there and cannot be used says more than one that

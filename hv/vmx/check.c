@@ -101,7 +101,7 @@ static void check_cr(struct state *s)
 	     "CR3 has bits above the processor's addresses");
 }
 
-static bool pat_valid(uint64_t pat)
+bool vmx_pat_valid(uint64_t pat)
 {
 	for (unsigned i = 0; i < 8; i++, pat >>= 8)
 		if ((pat & 0xff) > 7 || (pat & 0xff) == 2 || (pat & 0xff) == 3)
@@ -118,7 +118,7 @@ static void check_msrs(struct state *s)
 	     "SYSENTER_ESP is not canonical");
 	must(s, canonical(read(s, VMCS_GUEST_SYSENTER_EIP)),
 	     "SYSENTER_EIP is not canonical");
-	must(s, pat_valid(read(s, VMCS_GUEST_PAT)),
+	must(s, vmx_pat_valid(read(s, VMCS_GUEST_PAT)),
 	     "PAT has a type that there is not");
 	must(s, !(efer & ~EFER_BITS), "EFER has a reserved bit");
 	must(s, !(efer & EFER_LMA) == !s->long_mode,

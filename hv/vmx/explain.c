@@ -1,8 +1,9 @@
 /*
  * Why the processor would not run the guest, in words:
  *
- *   refused     before it looked at the guest: the VM-instruction error
- *   failed      while it did: the checks, made again by name (check.c)
+ *   refused     before it looked at the guest: the VM-instruction error, and
+ *               the checks of the hypervisor's own fields (check_own.c)
+ *   failed      while it did: the checks of the guest's (check.c)
  *   misconfig   an EPT entry that no processor understands (SDM 3C 28.2.3.1):
  *               a fault of the hypervisor's, unlike a violation, which is the
  *               ordinary way to a page
@@ -36,7 +37,9 @@ static void take_first(void *ctx, const char *what)
 	t->left = 0;
 }
 
-static void explain_state(struct vcpu *v, char *text, unsigned size)
+static void explain(struct vcpu *v,
+		    unsigned (*check_all)(const struct vmx_check *),
+		    const char *other, char *text, unsigned size)
 {
 	const struct vmx_vcpu *s = v->engine_state;
 	struct text t = { text, size };
@@ -44,12 +47,13 @@ static void explain_state(struct vcpu *v, char *text, unsigned size)
 		.read = read_field,
 		.failed = take_first,
 		.ctx = &t,
+		.caps = &s->cpu->caps,
 		.controls = &s->cpu->controls,
 		.maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax,
 	};
 
-	if (!vmx_check_guest(&check))
-		fmt_text(text, size, "no check is known that fails");
+	if (!check_all(&check))
+		fmt_text(text, size, "%s", other);
 }
 
 static void explain_misconfig(struct vcpu *v, char *text, unsigned size)
@@ -73,12 +77,14 @@ void vmx_explain(struct vcpu *v, char *text, unsigned size)
 	const struct vmx_vcpu *s = v->engine_state;
 
 	if (s->refused) {
-		fmt_text(text, size, "%s", vmx_error_name(s->refused));
+		explain(v, vmx_check_own, vmx_error_name(s->refused), text,
+			size);
 		return;
 	}
 	switch (v->exit.code & 0xffff) {
 	case VMX_REASON_STATE:
-		explain_state(v, text, size);
+		explain(v, vmx_check_guest, "no check is known that fails",
+			text, size);
 		return;
 	case VMX_REASON_EPT_MISCONFIG:
 		explain_misconfig(v, text, size);

@@ -163,6 +163,7 @@ enum vmcs_field {
  * 24-16, 24-18, 24-19. */
 #define VMX_EVENT_TYPE	     (7u << 8)
 #define VMX_EVENT_INTERRUPT  (0u << 8)
+#define VMX_EVENT_RESERVED   (1u << 8)
 #define VMX_EVENT_NMI	     (2u << 8)
 #define VMX_EVENT_EXCEPTION  (3u << 8)
 #define VMX_EVENT_SOFT	     (4u << 8) /* INT n */

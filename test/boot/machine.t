@@ -55,7 +55,8 @@ cp "$BUILD/guest/hello.elf" "$scratch/hello"
 machine "neither SVM nor VMX" "mmu=nested memory=33554432" -m 128M \
 	-cpu max,-svm -initrd "$scratch/hello"
 says 1 "has neither AMD SVM nor Intel VMX, which mmu=nested, vtlb and shadow" \
-	"mmu=direct, for a paravirtual Linux, does not" '"how":"refused"'
+	"a paravirtual Linux needs neither, under mmu=direct or under guest=pv" \
+	'"how":"refused"'
 
 machine "no long mode" "" -m 64M -cpu qemu32
 says $crashed "no long mode"
