@@ -156,6 +156,23 @@ static void set_flags(struct trap_frame *f, uint8_t value)
 		     (__builtin_parity(value) ? 0 : RFLAGS_PF);
 }
 
+static inline bool set_entry(struct pv_cpu *c, uint64_t gva, uint64_t value,
+			     uint64_t *old)
+{
+	if (pv_is_shadow(c))
+		return pv_shadow_trapped(c, gva, 0, value, old);
+	return vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), value,
+					 old);
+}
+
+static inline bool and_entry(struct pv_cpu *c, uint64_t gva, uint64_t keep,
+			     uint64_t *old)
+{
+	if (pv_is_shadow(c))
+		return pv_shadow_trapped(c, gva, keep, 0, old);
+	return vmmu_direct_trapped_and(&c->vcpu->mmu, mk_gva(gva), keep, old);
+}
+
 /* LOCK, perhaps a REX, 80 /4 ib. A kernel on one processor has DS in place of
  * its LOCKs. */
 static __attribute__((noinline)) bool and_shortly(struct pv_cpu *c,
@@ -173,7 +190,7 @@ static __attribute__((noinline)) bool and_shortly(struct pv_cpu *c,
 	    !length || (code[at + 1] & 0x38) != 0x20)
 		return false;
 	keep = ~UINT64_C(0xff) | code[at + 1 + length];
-	if (!vmmu_direct_trapped_and(&c->vcpu->mmu, mk_gva(gva), keep, &old))
+	if (!and_entry(c, gva, keep, &old))
 		return false;
 	set_flags(c->frame, (uint8_t)(old & keep));
 	c->frame->rip += at + 2 + length;
@@ -201,8 +218,7 @@ static inline bool write_shortly(struct pv_cpu *c, uint64_t gva)
 	length = operand_length(modrm, code >> 24 & 0xff);
 	reg = pv_register(
 		f, (unsigned)((modrm >> 3 & 7) | (code & INSN_REX_R) << 1));
-	if (!length ||
-	    !vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), *reg, &old))
+	if (!length || !set_entry(c, gva, *reg, &old))
 		return false;
 	if ((code & OPCODE) == OPCODE_XCHG)
 		*reg = old;
@@ -268,11 +284,27 @@ static __attribute__((noinline)) bool write_at_length(struct pv_cpu *c,
 
 static inline bool trapped_write(struct pv_cpu *c, uint64_t gva)
 {
-	if ((pv_is_shadow(c) || !write_shortly(c, gva)) &&
-	    !write_at_length(c, gva))
+	if (!write_shortly(c, gva) && !write_at_length(c, gva))
 		return false;
 	c->stats.trapped++;
 	return true;
+}
+
+static inline bool is_refused_write(uint32_t error)
+{
+	return (error & (VMMU_PF_P | VMMU_PF_W | VMMU_PF_RSVD)) ==
+	       (VMMU_PF_P | VMMU_PF_W);
+}
+
+/* Most of those that are neither the guest's own nor answered by a walk. */
+static __attribute__((noinline)) bool shadow_took(struct pv_cpu *c,
+						  uint64_t gva, uint32_t *error)
+{
+	if (is_refused_write(*error) && write_shortly(c, gva)) {
+		c->stats.trapped++;
+		return true;
+	}
+	return pv_shadow_fault(c, gva, error);
 }
 
 /* The error code says "user" for all of ring 3; the guest's kernel wants to
@@ -282,11 +314,9 @@ void pv_kernel_fault(struct pv_cpu *c)
 	uint32_t error = (uint32_t)c->frame->error_code;
 	uint64_t gva = read_cr2();
 
-	if (pv_is_shadow(c) && pv_shadow_fault(c, gva, &error))
+	if (pv_is_shadow(c) && shadow_took(c, gva, &error))
 		return;
-	if ((error & (VMMU_PF_P | VMMU_PF_W | VMMU_PF_RSVD)) ==
-		    (VMMU_PF_P | VMMU_PF_W) &&
-	    trapped_write(c, gva))
+	if (is_refused_write(error) && trapped_write(c, gva))
 		return;
 	c->info->arch.cr2 = gva;
 	pv_bounce_exception(c, TRAP_PF, error & ~VMMU_PF_U);

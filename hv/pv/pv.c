@@ -150,7 +150,7 @@ static void pv_flush(struct vcpu *v)
 	struct pv_cpu *c = v->engine_state;
 
 	if (pv_current == c)
-		write_cr3(pv_is_shadow(c) ? v->mmu.root.v : read_cr3());
+		write_cr3(read_cr3());
 }
 
 static void pv_use_scheme(struct vcpu *v)

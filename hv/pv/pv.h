@@ -121,7 +121,6 @@ struct pv_cpu {
 	/* Under shadow: what the processor has of them; the roots' gfns. */
 	hpa_t gdt_copy[PV_GDT_PAGES], ldt_copy[PV_LDT_PAGES];
 	bool shadow;
-	bool loading; /* a root */
 	uint64_t root, user_root;
 	/* Where our own access met its last fault, and how often in a row. */
 	uint64_t own_fault;
@@ -187,6 +186,7 @@ void pv_debug_stub(void);
 void pv_syscall(void);
 void pv_syscall32(void);
 void pv_fault_stub(void);
+void pv_shadow_fault_stub(void);
 void pv_enter(void);
 void pv_load_gdt(const void *pseudo_descriptor);
 

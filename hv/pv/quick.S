@@ -135,6 +135,19 @@ pv_fault_stub:
 	FIXUP	\at\()b, fault_lost
 	.endr
 
+/*
+ * The gate of #PF under shadow: with P or RSVD in the error code it may be
+ * hidden, without it is the guest's own (shadow_absent.c). QEMU 7.2 leaves P
+ * out where RSVD is.
+ */
+	.globl	pv_shadow_fault_stub
+	.type	pv_shadow_fault_stub, @function
+pv_shadow_fault_stub:
+	testb	$9, (%rsp)
+	jnz	pv_stubs + 32 * 14
+	jmp	pv_fault_stub
+	.size	pv_shadow_fault_stub, . - pv_shadow_fault_stub
+
 /* The user's r11 is in its register but where the last words failed, which
  * does not matter to a guest that ends here. */
 fault_lost = from_guest_lost

@@ -12,8 +12,10 @@
  * carried out or answered with a fault: it is held by slots.
  *
  * Both modes have a root of their own (SDM 3A 4.6 knows of one kernel only, in
- * ring 0). The library may give up a root while another is loaded, so the
- * processor is on the hypervisor's own tables meanwhile.
+ * ring 0). The library keeps both, and the kernel's is the one that it is told
+ * of but while a user's fault is answered; so a change of the mode is no event
+ * of its. It may give up a root while another is loaded, so the processor is on
+ * the hypervisor's own tables meanwhile.
  */
 #include "pv/shadow.h"
 
@@ -28,6 +30,7 @@
 #define ENTRY_LARGE UINT64_C(0x80)
 #define ENTRY_ADDR  UINT64_C(0x000ffffffffff000)
 #define OWN_FAULTS  64 /* in a row, at one address */
+#define ROOTS_MAX   64
 #define ORDER_MAX   14 /* 64 MiB at a time, where there are */
 
 /* 1. Memory. */
@@ -76,12 +79,11 @@ static enum vmmu_resolve resolve(void *cookie, hva_t hva, unsigned access,
 	return VMMU_RESOLVE_OK;
 }
 
-/* Not while a root is loaded: the one of before may be about to go, and the
- * processor is not on it. */
+/* Whichever of the guest's roots, or our own, it is on. */
 static void flush_cpu(struct vmmu_cpu *cpu)
 {
-	if (pv_current && &pv_current->vcpu->mmu == cpu && !pv_current->loading)
-		write_cr3(cpu->root.v);
+	(void)cpu;
+	write_cr3(read_cr3());
 }
 
 static void flush_gva(struct vmmu_cpu *cpu, gva_t gva)
@@ -165,7 +167,7 @@ const char *pv_shadow_memory(struct pv_domain *d, const struct config *config)
 		.slot_storage = vm->slots,
 		.slot_capacity = VM_SLOTS_MAX,
 		.table_limit = config->table_pages,
-		.roots = config->roots ? config->roots : PV_ROOTS,
+		.roots = 2 * (config->roots ? config->roots : PV_ROOTS),
 	};
 	/* The shared page is behind the memory. */
 	const struct vmmu_slot slot = { .size = config->memory +
@@ -183,6 +185,9 @@ const char *pv_shadow_memory(struct pv_domain *d, const struct config *config)
 	vm->memory = config->memory;
 	vm->engine->hardware(&c.hw);
 	paging_template(d->template);
+	if (c.roots > ROOTS_MAX)
+		c.roots = ROOTS_MAX;
+	c.hw.filters_faults = (cpuid(0x80000008, 0).eax & 0xff) < 52;
 	c.hw.root_entries = d->template;
 	c.hw.root_first = HV_SLOT_FIRST;
 	c.hw.root_count = HV_SLOTS;
@@ -254,6 +259,52 @@ bool pv_shadow_is_trapped(struct pv_cpu *c, uint64_t gva, uint64_t *gpa)
 	return gfn < d->pages && has(d, gfn) && d->table_level[gfn] == 1;
 }
 
+/* A page of the guest's, in a run. */
+static uint64_t gfn_of(const struct pv_domain *d, uint64_t hfn)
+{
+	for (unsigned i = 0; i < d->runs; i++) {
+		const struct pv_run *run = &d->run[i];
+
+		if (hfn - d->p2m[run->gfn] < run->count)
+			return run->gfn + (hfn - d->p2m[run->gfn]);
+	}
+	return VMMU_M2P_INVALID;
+}
+
+/* By what our tables say, where the processor met a leaf without W. */
+static uint64_t *trapped_entry(const struct pv_cpu *c, uint64_t gva,
+			       uint64_t *gpa)
+{
+	const struct pv_domain *d = c->domain;
+	uint64_t gfn;
+	hpa_t at;
+
+	if (gva & 7 || !pv_range_ok(gva, 8) ||
+	    !vmmu_cpu_translate(&c->vcpu->mmu, mk_gva(gva), &at))
+		return NULL;
+	gfn = gfn_of(d, hpa_hfn(at).v);
+	if (gfn >= d->pages || d->table_level[gfn] != 1)
+		return NULL;
+	*gpa = gfn << VMMU_PAGE_SHIFT | (at.v & VMMU_PAGE_MASK);
+	return hpa_ptr(at);
+}
+
+bool pv_shadow_trapped(struct pv_cpu *c, uint64_t gva, uint64_t keep,
+		       uint64_t value, uint64_t *old)
+{
+	uint64_t gpa, *at = trapped_entry(c, gva, &gpa);
+
+	if (!at)
+		return false;
+	*old = __atomic_load_n(at, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(at, old, (*old & keep) | value,
+					    false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED))
+		;
+	pv_shadow_wrote(c, gpa, (*old & keep) | value);
+	return true;
+}
+
 enum vmmu_direct_status pv_shadow_store(struct pv_cpu *c, uint64_t gpa,
 					unsigned size, uint64_t value,
 					uint64_t *expected)
@@ -294,18 +345,8 @@ void pv_shadow_start(struct pv_cpu *c, uint64_t root)
 	v->features.ring_3 = true;
 	pv_shadow_mark(c->domain, root, 4);
 	vmmu_cpu_set_regs(&v->mmu, &regs, &v->features);
+	vmmu_cpu_pair(&v->mmu);
 	c->root = root;
-}
-
-void pv_shadow_load(struct pv_cpu *c, uint64_t root)
-{
-	/* Another root, so the same address may be missing again. */
-	c->own_faults = 0;
-	paging_use();
-	c->loading = true;
-	vmmu_cpu_load_root(&c->vcpu->mmu, root << VMMU_PAGE_SHIFT);
-	c->loading = false;
-	write_cr3(c->vcpu->mmu.root.v);
 }
 
 static void kill(struct pv_cpu *c, const char *why)
@@ -314,13 +355,58 @@ static void kill(struct pv_cpu *c, const char *why)
 	c->leave = true;
 }
 
+/* A root that could not be made is the one of before, which is another
+ * process's. */
+static void loaded(struct pv_cpu *c)
+{
+	const struct vmmu_vm *vm = &c->vcpu->vm->mmu;
+
+	/* The same address may be missing again. */
+	c->own_faults = 0;
+	pv_quick_roots(c);
+	if (vm->poisoned)
+		kill(c, vm->poisoned);
+}
+
+void pv_shadow_load(struct pv_cpu *c, uint64_t root)
+{
+	paging_use();
+	vmmu_cpu_load_root(&c->vcpu->mmu, root << VMMU_PAGE_SHIFT);
+	c->root = root;
+	write_cr3(c->vcpu->mmu.root.v);
+	if (c->user_root)
+		loaded(c);
+	else
+		pv_shadow_load_user(c, 0);
+}
+
+/* The processor is on the kernel's, which stays. */
+void pv_shadow_load_user(struct pv_cpu *c, uint64_t root)
+{
+	struct vmmu_cpu *cpu = &c->vcpu->mmu;
+
+	c->user_root = root;
+	vmmu_cpu_swap(cpu);
+	vmmu_cpu_load_root(cpu, (root ? root : c->root) << VMMU_PAGE_SHIFT);
+	vmmu_cpu_swap(cpu);
+	loaded(c);
+}
+
 /* Of memory that there is not, the guest hears as of a page that is not. */
 static bool answer(struct pv_cpu *c, const struct vmmu_fault *f,
 		   uint32_t *error)
 {
+	struct vmmu_cpu *cpu = &c->vcpu->mmu;
 	struct vmmu_answer a;
+	bool runs = true;
 
-	vmmu_cpu_fault(&c->vcpu->mmu, f, &a);
+	if (!c->kernel)
+		vmmu_cpu_swap(cpu);
+	vmmu_cpu_fault(cpu, f, &a);
+	if (a.verdict == VMMU_EMULATE)
+		runs = vmmu_cpu_unshadow(cpu, a.gpa);
+	if (!c->kernel)
+		vmmu_cpu_swap(cpu);
 	switch (a.verdict) {
 	case VMMU_RESUME:
 	case VMMU_RETRY:
@@ -329,7 +415,7 @@ static bool answer(struct pv_cpu *c, const struct vmmu_fault *f,
 		*error = a.error_code;
 		return false;
 	case VMMU_EMULATE:
-		if (vmmu_cpu_unshadow(&c->vcpu->mmu, a.gpa))
+		if (runs)
 			return true;
 		*error &= ~VMMU_PF_P;
 		return false;

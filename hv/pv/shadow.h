@@ -34,14 +34,19 @@ void pv_shadow_start(struct pv_cpu *c, uint64_t root);
 void pv_shadow_wrote(struct pv_cpu *c, uint64_t gpa, uint64_t entry);
 /* Where a write to a leaf table went that the guest has mapped read-only. */
 bool pv_shadow_is_trapped(struct pv_cpu *c, uint64_t gva, uint64_t *gpa);
+/* An entry of a leaf table, at gva, becomes (it & keep) | value; *old is what
+ * it was. False: nothing is known of that, or it is no entry. */
+bool pv_shadow_trapped(struct pv_cpu *c, uint64_t gva, uint64_t keep,
+		       uint64_t value, uint64_t *old);
 /* `size` bytes at gpa, inside one entry; *expected is all of what that must
  * hold, and holds when it is CHANGED. NULL: whatever. */
 enum vmmu_direct_status pv_shadow_store(struct pv_cpu *c, uint64_t gpa,
 					unsigned size, uint64_t value,
 					uint64_t *expected);
 
-/* 3. The processor. It goes to the root of the mode that the guest is in. */
+/* 3. The processor, in the guest's kernel. 0: its users have no root. */
 void pv_shadow_load(struct pv_cpu *c, uint64_t root);
+void pv_shadow_load_user(struct pv_cpu *c, uint64_t root);
 /* True: answered. False: the guest's, with this error code but for U. */
 bool pv_shadow_fault(struct pv_cpu *c, uint64_t gva, uint32_t *error);
 /* The same of our own access to guest memory. */

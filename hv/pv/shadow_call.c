@@ -92,11 +92,9 @@ static long new_root(struct pv_cpu *c, uint64_t gfn)
 {
 	long result = pin(c, gfn, 4);
 
-	if (result)
-		return result;
-	c->root = gfn;
-	pv_shadow_load(c, gfn);
-	return 0;
+	if (!result)
+		pv_shadow_load(c, gfn);
+	return result;
 }
 
 static long new_user_root(struct pv_cpu *c, uint64_t gfn)
@@ -104,7 +102,7 @@ static long new_user_root(struct pv_cpu *c, uint64_t gfn)
 	long result = gfn ? pin(c, gfn, 4) : 0;
 
 	if (!result)
-		c->user_root = gfn;
+		pv_shadow_load_user(c, gfn);
 	return result;
 }
 

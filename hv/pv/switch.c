@@ -88,7 +88,6 @@ static void fill_idt(void)
 	for (unsigned i = 0; i < 256; i++)
 		set_gate(i, (uintptr_t)pv_stubs + 32 * i, 0, 0);
 	set_gate(1, (uintptr_t)pv_debug_stub, IST_DB, 0);
-	set_gate(TRAP_PF, (uintptr_t)pv_fault_stub, 0, 0);
 	set_gate(3, (uintptr_t)pv_stubs + 32 * 3, 0, 3);
 	set_gate(4, (uintptr_t)pv_stubs + 32 * 4, 0, 3);
 	set_gate(0x80, (uintptr_t)pv_stubs + 32 * 0x80, 0, 3);
@@ -177,6 +176,16 @@ static void set_rsp0(uint64_t top)
 	__builtin_memcpy((void *)(desc_tss_base() + 4), &top, sizeof(top));
 }
 
+/* Under shadow quick.S may have those alone that are the guest's own. */
+static uintptr_t fault_entry(const struct pv_cpu *c)
+{
+	if (!pv_is_shadow(c))
+		return (uintptr_t)pv_fault_stub;
+	if (vmmu_cpu_direct_faults(&c->vcpu->mmu))
+		return (uintptr_t)pv_shadow_fault_stub;
+	return (uintptr_t)pv_stubs + 32 * TRAP_PF;
+}
+
 void pv_switch_on(struct pv_cpu *c)
 {
 	uint64_t star = (uint64_t)PV_GUEST_CS32 << 48 | (uint64_t)PV_OUR_CODE
@@ -195,6 +204,7 @@ void pv_switch_on(struct pv_cpu *c)
 		write_cr4(read_cr4() | CR4_FSGSBASE);
 	pv_current = c;
 	trap_own_fault = pv_is_shadow(c) ? pv_shadow_own_fault : NULL;
+	set_gate(TRAP_PF, fault_entry(c), 0, 0);
 	pv_quick(c);
 	pv_quick_roots(c);
 	write_cr3(c->vcpu->mmu.root.v);
@@ -277,13 +287,19 @@ void pv_set_gs_base(uint64_t base)
 		wrmsr(MSR_GS_BASE, base);
 }
 
-void pv_quick_roots(struct pv_cpu *c)
+/* What CR3 holds while the guest's users run; 0: they have no table. */
+static uint64_t user_root(const struct pv_cpu *c)
 {
 	if (pv_is_shadow(c))
-		return;
+		return c->user_root ? c->vcpu->mmu.other.root.v : 0;
+	return vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v;
+}
+
+void pv_quick_roots(struct pv_cpu *c)
+{
 	c->cr3_kernel = c->vcpu->mmu.root.v;
 	if (has_fsgsbase)
-		c->cr3_user = vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v;
+		c->cr3_user = user_root(c);
 }
 
 void pv_quick(struct pv_cpu *c)
@@ -292,15 +308,10 @@ void pv_quick(struct pv_cpu *c)
 	const struct pv_trap_entry *fault = &c->trap[TRAP_PF];
 	uint64_t sp = c->kernel_sp & ~UINT64_C(15);
 
-	/* Which roots there are is the library's to say, at each change. */
-	if (pv_is_shadow(c))
-		return;
-	c->cr3_kernel = c->vcpu->mmu.root.v;
-	c->cr3_user = has_fsgsbase ? vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v
-				   : 0;
+	pv_quick_roots(c);
 	c->quick_syscall = syscall->address;
 	c->quick_fault = fault->address;
-	c->quick_vm = &c->vcpu->vm->mmu;
+	c->quick_vm = pv_is_shadow(c) ? NULL : &c->vcpu->vm->mmu;
 	c->quick_ready = has_fsgsbase && syscall->address && syscall->masks &&
 			 fault->address && fault->masks;
 	c->quick_sp =
@@ -313,10 +324,7 @@ void pv_to_kernel(struct pv_cpu *c)
 {
 	c->gs_user = pv_gs_base();
 	pv_set_gs_base(c->gs_kernel);
-	if (pv_is_shadow(c))
-		pv_shadow_load(c, c->root);
-	else
-		write_cr3(c->vcpu->mmu.root.v);
+	write_cr3(c->vcpu->mmu.root.v);
 	c->kernel = true;
 }
 
@@ -324,9 +332,6 @@ void pv_to_user(struct pv_cpu *c)
 {
 	c->gs_kernel = pv_gs_base();
 	pv_set_gs_base(c->gs_user);
-	if (pv_is_shadow(c))
-		pv_shadow_load(c, c->user_root);
-	else
-		write_cr3(vmmu_direct_cpu(&c->vcpu->mmu)->user_root.v);
+	write_cr3(user_root(c));
 	c->kernel = false;
 }

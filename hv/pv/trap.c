@@ -42,6 +42,10 @@ static void page_fault(struct pv_cpu *c, uint32_t error)
 {
 	uint64_t gva = read_cr2();
 
+	if (c->kernel) {
+		pv_kernel_fault(c);
+		return;
+	}
 	if (pv_is_shadow(c)) {
 		if (pv_shadow_fault(c, gva, &error))
 			return;

@@ -89,6 +89,8 @@ struct vmmu_scheme {
 	/* cpu->mode has another root, and what is not global is flushed: both
 	 * in one, where a scheme can do that faster than one by one. */
 	void (*load_root)(struct vmmu_cpu *cpu);
+	/* cpu->other becomes what the vCPU's root is now; NULL: cannot. */
+	void (*pair)(struct vmmu_cpu *cpu);
 	void (*fault)(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		      struct vmmu_answer *a);
 	void (*invalidate)(struct vmmu_cpu *cpu, gva_t gva);

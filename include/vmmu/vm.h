@@ -135,6 +135,13 @@ struct vmmu_cpu {
 	 * say so: vmmu_cpu_unshadow. No instruction writes to more. 0: none,
 	 * and then none behind it. */
 	uint64_t lent[2];
+	/* What vmmu_cpu_swap exchanges with root, state and the guest's CR3;
+	 * state NULL: vmmu_cpu_pair was not called. */
+	struct vmmu_other_root {
+		uint64_t cr3;
+		hpa_t root;
+		void *state;
+	} other;
 };
 
 /* False: table_limit is too small, fault_around is no power of two, or roots
@@ -178,6 +185,15 @@ void vmmu_cpu_set_regs(struct vmmu_cpu *cpu, const struct vmmu_regs *regs,
  * then the flush of what is not global, in one. Hardware's own translations of
  * this vCPU the client forgets unasked. */
 void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3);
+
+/* For a guest that has a root for each of two modes, as a paravirtual one for
+ * its kernel and its users. From pair on the vCPU has two, at first the same;
+ * swap makes the other one that of all calls here, at no more than their
+ * exchange: nothing is looked up and nothing flushed. Both stay until they are
+ * replaced, and flushes are of both. False: not under this scheme, which the
+ * vCPU cannot leave once this is true. */
+bool vmmu_cpu_pair(struct vmmu_cpu *cpu);
+void vmmu_cpu_swap(struct vmmu_cpu *cpu);
 
 /* What the processor's registers must hold while the guest runs: the guest's
  * own under nested paging, else those that make it walk cpu->root and report

@@ -72,7 +72,7 @@ bool vmmu_cpu_switch(struct vmmu_cpu *cpu, const struct vmmu_scheme *scheme)
 
 	if (scheme == old.scheme)
 		return true;
-	if (!enter(cpu, scheme))
+	if (cpu->other.state || !enter(cpu, scheme))
 		return false;
 	leave(cpu, &old);
 	if (scheme->set_mode)
@@ -203,6 +203,26 @@ void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3)
 	if (scheme->set_mode)
 		scheme->set_mode(cpu);
 	vmmu_cpu_flush(cpu, VMMU_FLUSH_NON_GLOBAL);
+}
+
+bool vmmu_cpu_pair(struct vmmu_cpu *cpu)
+{
+	if (cpu->scheme->pair && !cpu->other.state)
+		cpu->scheme->pair(cpu);
+	return cpu->other.state != NULL;
+}
+
+void vmmu_cpu_swap(struct vmmu_cpu *cpu)
+{
+	const struct vmmu_other_root other = cpu->other;
+
+	if (!other.state)
+		return;
+	cpu->other = (struct vmmu_other_root){ cpu->mode.regs.cr3, cpu->root,
+					       cpu->state };
+	cpu->root = other.root;
+	cpu->state = other.state;
+	vmmu_mode_set_root(&cpu->mode, other.cr3, cpu->mode.regs.pdpte);
 }
 
 void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,

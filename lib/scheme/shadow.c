@@ -118,6 +118,11 @@ static void shadow_invalidate(struct vmmu_cpu *cpu, gva_t gva)
 
 	cpu->vm->stats.invlpg++;
 	shadow_sync_gva(cpu, s, gva);
+	if (cpu->other.state && s->unsync_count) {
+		vmmu_cpu_swap(cpu);
+		shadow_sync_gva(cpu, s, gva);
+		vmmu_cpu_swap(cpu);
+	}
 	shadow_settle(s);
 	vm_flush_gva(cpu, gva);
 }
@@ -150,15 +155,20 @@ static void shadow_set_mode(struct vmmu_cpu *cpu)
 {
 	struct shadow_vm *s = shadow_here(cpu);
 	const struct shadow_page *p = cpu->state;
+	bool same = p->key.mode == shadow_mode(&cpu->mode);
 
 	/* What INVLPG made right was right under the mode of then. */
-	if (p->key.mode != shadow_mode(&cpu->mode)) {
+	if (!same) {
 		s->remode = true;
 		shadow_sync_all(cpu, s, false);
 		s->remode = false;
 	}
 	if (!shadow_root_load(cpu, s))
 		cpu->vm->poisoned = "no pages for a vCPU's root";
+	if (!same && cpu->other.state) {
+		shadow_root_part(cpu, s);
+		shadow_root_pair(cpu);
+	}
 	shadow_settle(s);
 }
 
@@ -255,6 +265,7 @@ static void shadow_cpu_fini(struct vmmu_cpu *cpu)
 {
 	struct shadow_vm *s = shadow_of(cpu->vm);
 
+	shadow_root_part(cpu, s);
 	shadow_root_leave(cpu, s);
 	shadow_settle(s);
 }
@@ -269,6 +280,7 @@ const struct vmmu_scheme vmmu_shadow = {
 	.cpu_fini = shadow_cpu_fini,
 	.set_mode = shadow_set_mode,
 	.load_root = shadow_load_root,
+	.pair = shadow_root_pair,
 	.fault = shadow_fault,
 	.invalidate = shadow_invalidate,
 	.flush = shadow_flush,

@@ -216,6 +216,10 @@ uint32_t shadow_audit(struct vmmu_vm *vm, const struct vmmu_audit_sink *sink)
 		    (!p->vcpus || cpu->root.v != p->table_page.v))
 			breach(&c, 1, "I1: a vCPU uses another root",
 			       cpu->root.v, p->table_page.v);
+		p = cpu->other.state;
+		if (p && (!p->vcpus || cpu->other.root.v != p->table_page.v))
+			breach(&c, 1, "I1: a vCPU's other root is another",
+			       cpu->other.root.v, p->table_page.v);
 	}
 	c.pages += s->blank_count[0] * 2 + s->blank_count[1] * 3;
 	return c.pages + s->desc_count + s->bucket_count;

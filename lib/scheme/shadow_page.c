@@ -582,10 +582,12 @@ static void forget_all(struct shadow_vm *s)
 
 static void keep_empty(struct shadow_vm *s, struct shadow_page *p)
 {
+	uint64_t none = shadow_is_pae_root(p) ? 0 : s->absent;
+
 	/* The client may be running on it. */
 	for (unsigned i = 0; i < SHADOW_ENTRIES; i++)
 		if (!shadow_is_client(s, p, i))
-			p->table[i] = 0;
+			p->table[i] = none;
 	p->parents = 0;
 	p->present = 0;
 	p->unsync = false;
@@ -593,7 +595,6 @@ static void keep_empty(struct shadow_vm *s, struct shadow_page *p)
 		p->rows = 0;
 		p->known = 0;
 	}
-	shadow_absent_fill(s, p);
 	hash_in(s, p);
 	use_in(s, p);
 	s->count++;

@@ -362,6 +362,9 @@ bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s);
 /* The same where only CR3 has changed since the last load. */
 bool shadow_root_reload(struct vmmu_cpu *cpu, struct shadow_vm *s);
 void shadow_root_leave(struct vmmu_cpu *cpu, struct shadow_vm *s);
+/* The vCPU's other root is its root; it has none. */
+void shadow_root_pair(struct vmmu_cpu *cpu);
+void shadow_root_part(struct vmmu_cpu *cpu, struct shadow_vm *s);
 void shadow_root_forget(struct shadow_vm *s, struct shadow_page *p);
 
 /* shadow_fill.c: one hidden fault. */

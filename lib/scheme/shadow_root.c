@@ -190,11 +190,12 @@ static void link_four(struct vmmu_cpu *cpu, struct shadow_vm *s,
 }
 
 /* The kernel's half of all processes is alike: where the guest's new root says
- * what ours of the last one came from, the entry is there already. */
+ * what ours of the last one came from, the entry is there already. A guest in
+ * ring 3 has two roots for a process, of which the lower halves are. */
 static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
-		    struct shadow_page *p)
+		    struct shadow_page *p, const struct shadow_page *from)
 {
-	const struct shadow_page *from = cpu->state;
+	unsigned skip = cpu->mode.features.ring_3 ? 0 : 32;
 	uint64_t rows;
 	uint8_t *page;
 
@@ -204,7 +205,7 @@ static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
 	    VMMU_GMEM_OK)
 		return;
-	for (rows = from->rows >> 32 << 32; rows; rows &= rows - 1) {
+	for (rows = from->rows >> skip << skip; rows; rows &= rows - 1) {
 		unsigned first = (unsigned)__builtin_ctzll(rows) * 8;
 
 		for (unsigned i = first; i < first + 8; i++)
@@ -237,7 +238,8 @@ static struct shadow_page *make(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		link_four(cpu, s, p);
 		p->vcpus--;
 	} else if (p) {
-		inherit(cpu, s, p);
+		inherit(cpu, s, p, cpu->state);
+		inherit(cpu, s, p, cpu->other.state);
 	}
 	return p;
 }
@@ -251,6 +253,26 @@ void shadow_root_leave(struct vmmu_cpu *cpu, struct shadow_vm *s)
 	if (!p)
 		return;
 	cpu->state = NULL;
+	p->vcpus--;
+	free_if_unused(s, p);
+}
+
+void shadow_root_pair(struct vmmu_cpu *cpu)
+{
+	struct shadow_page *p = cpu->state;
+
+	p->vcpus++;
+	cpu->other =
+		(struct vmmu_other_root){ cpu->mode.regs.cr3, cpu->root, p };
+}
+
+void shadow_root_part(struct vmmu_cpu *cpu, struct shadow_vm *s)
+{
+	struct shadow_page *p = cpu->other.state;
+
+	if (!p)
+		return;
+	cpu->other.state = NULL;
 	p->vcpus--;
 	free_if_unused(s, p);
 }

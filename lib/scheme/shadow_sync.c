@@ -199,6 +199,9 @@ enum shadow_write shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		unsync_frame(cpu, s, frame);
 		return shadow_protects(s, frame) ? SHADOW_WRITE_EMULATE : let;
 	}
+	/* Out of sync already, as shadow_unshadow leaves any. */
+	if (!shadow_protects(s, frame))
+		return let;
 	if (!flooded(s, frame))
 		return SHADOW_WRITE_EMULATE;
 	free_frame(s, frame);
@@ -423,13 +426,16 @@ static void sync_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 
 void shadow_sync_root(struct vmmu_cpu *cpu, struct shadow_vm *s)
 {
-	uint32_t root = shadow_id(s, cpu->state);
+	uint32_t root = shadow_id(s, cpu->state), other = root;
 
+	if (cpu->other.state)
+		other = shadow_id(s, cpu->other.state);
 	for (uint32_t i = s->unsync_count; i-- > 0;) {
 		struct shadow_page *p;
 
 		if (i >= s->unsync_count ||
-		    (s->owner[i] && s->owner[i] != root))
+		    (s->owner[i] && s->owner[i] != root &&
+		     s->owner[i] != other))
 			continue;
 		p = shadow_at(s, s->unsync[i]);
 		s->owner[i] = owner_of(s, p);

@@ -110,6 +110,10 @@ void pv_fault_stub(void)
 {
 }
 
+void pv_shadow_fault_stub(void)
+{
+}
+
 void pv_enter(void)
 {
 	pv_current->leave = false;

@@ -8,6 +8,7 @@ before it run too, as in `make bench`: what they leave behind (page tables,
 free pages) is part of what a row meets.
 
 Usage: profile.py BUILD KERNEL SCHEME ROW [OPTION-OF-VMMU-RUN...]
+The scheme shadow-pv is shadow for a paravirtual guest.
 """
 import bisect
 import collections
@@ -45,10 +46,12 @@ def boot(build, kernel, scheme, row, more, code, where):
                    f"size={last - base + 4096},begin={init['row_' + row]},"
                    f"end={init['printf']}\n")
     os.chmod(qemu, 0o755)
+    para = scheme == "direct" or scheme.endswith("-pv")
     console = subprocess.run(
-        [f"{build}/vmmu", "run", "--mmu", scheme, "--icount", "--kernel",
-         kernel, "--initrd", f"{build}/guest/initrd.cpio.gz", "--append",
-         f"console={'hvc0' if scheme == 'direct' else 'ttyS0'} "
+        [f"{build}/vmmu", "run", "--mmu", scheme.removesuffix("-pv"),
+         "--guest", "pv" if para else "hvm", "--icount", "--kernel", kernel,
+         "--initrd", f"{build}/guest/initrd.cpio.gz", "--append",
+         f"console={'hvc0' if para else 'ttyS0'} "
          f"quiet norandmaps nokaslr vmmu.repeat={REPEAT}",
          "--qemu", qemu, "--timeout", "300", *more],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
