@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "insn/emulate.h"
+#include "mm/layout.h"
 
 #define MACHINE_MSRS 16u
 
@@ -153,7 +154,8 @@ static inline void machine_signal(int number, siginfo_t *info, void *context)
 
 	if (machine_execute(c))
 		return;
-	machine.trespass += (intptr_t)info->si_addr < 0;
+	machine.trespass += (uint64_t)info->si_addr - HV_IMAGE_BASE <
+			    HV_END - HV_IMAGE_BASE;
 	for (size_t i = 0; i < machine.fixups; i++)
 		if (machine.fixup[i].at == (uint64_t)*rip) {
 			machine.faults++;
@@ -189,10 +191,17 @@ static inline const Elf64_Shdr *machine_section(const uint8_t *file,
 	return NULL;
 }
 
-static inline void machine_start(void)
+/* In each function that a framework calls: it has handlers of its own. */
+static inline void machine_take(void)
 {
 	const struct sigaction action = { .sa_sigaction = machine_signal,
 					  .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGSEGV, &action, NULL);
+}
+
+static inline void machine_start(void)
+{
 	int self = open("/proc/self/exe", O_RDONLY);
 	const Elf64_Shdr *s;
 	struct stat about;
@@ -210,7 +219,7 @@ static inline void machine_start(void)
 	machine.fixups = s->sh_size / sizeof(machine.fixup[0]);
 	munmap(file, (size_t)about.st_size);
 	close(self);
-	sigaction(SIGSEGV, &action, NULL);
+	machine_take();
 }
 
 #endif

@@ -625,6 +625,7 @@ static inline void rig_audit(void)
 static inline int rig_teardown(void **state)
 {
 	(void)state;
+	machine_take();
 	if (rig.c)
 		rig_audit();
 	pv_current = NULL;
@@ -638,6 +639,22 @@ static inline int rig_teardown(void **state)
 	close(rig.memory);
 	return 0;
 }
+
+/* A test is the state that it is given first. */
+static inline void rig_run(void **state)
+{
+	union {
+		void *state;
+		void (*run)(void **state);
+	} test = { *state };
+
+	machine_take();
+	test.run(state);
+}
+#define RIG_TEST(f, setup)                                                     \
+	{                                                                      \
+#f, rig_run, setup, rig_teardown, (void *)(uintptr_t)(f)       \
+	}
 
 /* 7. What guests do. */
 

@@ -248,7 +248,7 @@ static void no_memory_at_any_step(void **state)
 }
 
 #define T(f)	cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
-#define BARE(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define BARE(f) RIG_TEST(f, NULL)
 
 int main(void)
 {

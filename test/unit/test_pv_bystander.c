@@ -226,7 +226,7 @@ static void it_says_so_at_its_end(void **state)
 	assert_non_null(strstr(rig.said, "bystander: the memory of its frame"));
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, rig_teardown)
+#define T(f) RIG_TEST(f, setup)
 
 int main(void)
 {
@@ -237,7 +237,7 @@ int main(void)
 		T(one_bit_of_any_page_shows),
 		T(each_record_shows),
 		T(a_table_that_becomes_data_shows),
-		cmocka_unit_test_teardown(the_planted_flaw, rig_teardown),
+		RIG_TEST(the_planted_flaw, NULL),
 		cmocka_unit_test(no_memory_for_it),
 		cmocka_unit_test_setup(it_says_so_at_its_end, setup),
 	};
