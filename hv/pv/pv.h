@@ -289,6 +289,7 @@ static inline bool pv_put(uint64_t va, const void *from, uint64_t size)
 }
 
 /* 2. The processor: switch.c. */
+extern bool pv_has_fsgsbase; /* RDFSBASE and the like, in ring 3 too */
 bool pv_switch_init(void);
 void pv_switch_on(struct pv_cpu *c);
 void pv_switch_off(void);

@@ -65,7 +65,7 @@ struct pseudo_descriptor {
 static struct gate idt[256];
 static uint64_t *our_page; /* of the GDT */
 static hpa_t zero_page;
-static bool has_fsgsbase;
+bool pv_has_fsgsbase;
 
 /* 1. Once, at the engine's start. */
 
@@ -140,11 +140,11 @@ bool pv_switch_init(void)
 	pv_stack_top = stack;
 	pv_frame = (struct trap_frame *)(stack - PV_FRAME_SIZE);
 	desc_set_ist(IST_DB, debug_stack);
-	our_page = hpa_ptr(page);
+	our_page = pv_page(page);
 	fill_our_page();
 	fill_idt();
-	has_fsgsbase = cpuid(0, 0).eax >= 7 &&
-		       (cpuid(7, 0).ebx & CPUID_7_FSGSBASE);
+	pv_has_fsgsbase = cpuid(0, 0).eax >= 7 &&
+			  (cpuid(7, 0).ebx & CPUID_7_FSGSBASE);
 	for (unsigned i = 0; i < PV_GDT_PAGES; i++)
 		if (!map_page(GDT_AT + i * VMMU_PAGE_SIZE, zero_page))
 			return false;
@@ -200,7 +200,7 @@ void pv_switch_on(struct pv_cpu *c)
 	wrmsr(MSR_FMASK, FMASK);
 	wrmsr_safe(MSR_SYSENTER_CS, 0);
 	wrmsr(MSR_PAT, PV_PAT);
-	if (has_fsgsbase)
+	if (pv_has_fsgsbase)
 		write_cr4(read_cr4() | CR4_FSGSBASE);
 	pv_current = c;
 	trap_own_fault = pv_is_shadow(c) ? pv_shadow_own_fault : NULL;
@@ -255,7 +255,7 @@ uint64_t pv_fs_base(void)
 {
 	uint64_t base;
 
-	if (!has_fsgsbase)
+	if (!pv_has_fsgsbase)
 		return rdmsr(MSR_FS_BASE);
 	__asm__ volatile("rdfsbase %0" : "=r"(base));
 	return base;
@@ -265,7 +265,7 @@ uint64_t pv_gs_base(void)
 {
 	uint64_t base;
 
-	if (!has_fsgsbase)
+	if (!pv_has_fsgsbase)
 		return rdmsr(MSR_GS_BASE);
 	__asm__ volatile("rdgsbase %0" : "=r"(base));
 	return base;
@@ -273,7 +273,7 @@ uint64_t pv_gs_base(void)
 
 void pv_set_fs_base(uint64_t base)
 {
-	if (has_fsgsbase)
+	if (pv_has_fsgsbase)
 		__asm__ volatile("wrfsbase %0" : : "r"(base));
 	else
 		wrmsr(MSR_FS_BASE, base);
@@ -281,7 +281,7 @@ void pv_set_fs_base(uint64_t base)
 
 void pv_set_gs_base(uint64_t base)
 {
-	if (has_fsgsbase)
+	if (pv_has_fsgsbase)
 		__asm__ volatile("wrgsbase %0" : : "r"(base));
 	else
 		wrmsr(MSR_GS_BASE, base);
@@ -298,7 +298,7 @@ static uint64_t user_root(const struct pv_cpu *c)
 void pv_quick_roots(struct pv_cpu *c)
 {
 	c->cr3_kernel = c->vcpu->mmu.root.v;
-	if (has_fsgsbase)
+	if (pv_has_fsgsbase)
 		c->cr3_user = user_root(c);
 }
 
@@ -312,8 +312,8 @@ void pv_quick(struct pv_cpu *c)
 	c->quick_syscall = syscall->address;
 	c->quick_fault = fault->address;
 	c->quick_vm = pv_is_shadow(c) ? NULL : &c->vcpu->vm->mmu;
-	c->quick_ready = has_fsgsbase && syscall->address && syscall->masks &&
-			 fault->address && fault->masks;
+	c->quick_ready = pv_has_fsgsbase && syscall->address &&
+			 syscall->masks && fault->address && fault->masks;
 	c->quick_sp =
 		c->quick_ready && pv_range_ok(sp - PV_FRAME_MOST, PV_FRAME_MOST)
 			? sp

@@ -79,6 +79,8 @@ static struct pv_rig {
 	char said[4096], console[8192];
 	size_t console_size;
 	unsigned takes, fpu_resets;
+	uint64_t stack[128];
+	hpa_t shown[64]; /* pages from HV_PV_BASE: 16 of the GDT, then LDT */
 	bool timer_fired;
 	uint64_t armed, tss[16];
 	const char *typed;
@@ -210,19 +212,22 @@ const struct ranges *frames_ram(void)
 
 bool stack_make(uint64_t *top)
 {
-	(void)top;
-	return false;
+	*top = (uintptr_t)rig.stack + sizeof(rig.stack);
+	return true;
 }
 
+/* Of what the processor's own tables show, a page of it each. */
 bool paging_map(hva_t hva, uint64_t size, hpa_t hpa)
 {
-	(void)hva, (void)size, (void)hpa;
+	assert_int_equal(size, VMMU_PAGE_SIZE);
+	rig.shown[(hva.v - HV_PV_BASE) / VMMU_PAGE_SIZE % 64] = hpa;
 	return true;
 }
 
 bool paging_map_public(hva_t hva, uint64_t size, hpa_t hpa)
 {
-	return paging_map(hva, size, hpa);
+	(void)hva, (void)size, (void)hpa;
+	abort();
 }
 
 void paging_unmap(hva_t hva, uint64_t size)
@@ -557,6 +562,11 @@ static inline void rig_machine(void)
 		.count_limit = VMMU_FRAME_COUNT_MAX,
 	};
 	vmmu_frames_init(&pv_frames);
+	assert_true(pv_switch_init());
+	pv_frame = &rig_frame;
+	pv_has_fsgsbase = false;
+	rig.frames_taken = 0;
+	rig.frames_left = RIG_FRAMES;
 	rig.config = (struct config){ .mmu = "direct",
 				      .memory = RIG_MEMORY,
 				      .cpus = 1,
