@@ -140,4 +140,10 @@ for scheme in $schemes; do
 		ok "$label: nothing failed" no_failed_line
 	done
 done
+# SVM's nested paging leaves a switch of tasks to the processor.
+for scheme in none nested; do
+	run $scheme task
+	ends 1 exit 0
+	ok "$label: nothing failed" no_failed_line
+done
 finish

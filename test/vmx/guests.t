@@ -27,6 +27,14 @@ for scheme in vtlb shadow; do
 	like "$label: the monitor answers" "$sentence" "i/o.: local APIC"
 done
 
+# Every switch of tasks makes an exit on VMX, and none is carried out.
+for scheme in nested vtlb shadow; do
+	run $scheme task
+	ends 6 killed
+	like "$label: sentence" "$sentence" \
+		"the guest switches tasks by hardware at rip 0x10"
+done
+
 # Real mode is for unrestricted guests, which have EPT.
 run nested real
 ends 1 exit 0
