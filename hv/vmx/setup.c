@@ -24,7 +24,7 @@
 #include "vmx/pml.h"
 #include "vmx/state.h"
 
-#define TIMER_MS 10
+#define TIMER_MS 50
 
 #define VECTOR_DB 1u
 #define VECTOR_PF 14u
