@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # What shadow gains by keeping more roots: the rows in which processes take
 # turns, in counted instructions, and how many loads of CR3 found their tables
-# ready. With fewer roots than processes each turn makes its root anew.
-# Usage: bench-roots.sh BUILD KERNEL ROOTS...
+# ready. With fewer roots than processes each turn makes its root anew. A
+# paravirtual guest's are counted by process, of which each has two, and a
+# change between its user and its kernel loads none.
+# Usage: bench-roots.sh BUILD KERNEL SCHEME ROOTS...
+# SCHEME is shadow, or shadow-pv.
 set -uo pipefail
 
-build=$1 kernel=$2
-shift 2
+build=$1 kernel=$2 scheme=$3
+shift 3
 rows="switch2 switch16"
 format='%-6s %10s %10s %12s %12s %10s\n'
 
 # one ROOTS REPEAT: a boot; leaves its files in $dir.
 one() {
-	dir=$build/bench/roots$1-$2
+	dir=$build/bench/$scheme-roots$1-$2
 	ROOTS=$1 APPEND="quiet norandmaps nokaslr vmmu.rows=${rows/ /,} \
-vmmu.repeat=$2" tools/boot-scheme.sh shadow "$dir" "$build" "$kernel" \
+vmmu.repeat=$2" tools/boot-scheme.sh "$scheme" "$dir" "$build" "$kernel" \
 		2>"$build/bench/roots.errors" && return
 	cat "$build/bench/roots.errors" >&2
 	exit 1
@@ -22,20 +25,20 @@ vmmu.repeat=$2" tools/boot-scheme.sh shadow "$dir" "$build" "$kernel" \
 
 per_op() {
 	jq -rs --arg row "$1" 'map(select(.row == $row and .ok) | .per_op) |
-		sort | .[length / 2 | floor]' "$dir/shadow.rows"
+		sort | .[length / 2 | floor]' "$dir/$scheme.rows"
 }
 
 mkdir -p "$build/bench"
-echo "shadow, instructions per switch, and its loads of CR3 by roots kept:"
+echo "$scheme, instructions per switch, and its loads of CR3 by roots kept:"
 printf "$format" roots ${rows} hits misses reuse
 for roots; do
 	one "$roots" 1
-	short=$dir/shadow.json
+	short=$dir/$scheme.json
 	one "$roots" 4
 	# What three more rounds add: the boot is not counted.
 	printf "$format" "$roots" $(for row in $rows; do per_op "$row"; done) \
 		$(jq -rs '(.[1].memory.root_hits - .[0].memory.root_hits) as $h |
 		(.[1].memory.root_misses - .[0].memory.root_misses) as $m |
 		"\($h) \($m) \($h / ($h + $m) * 1000 | round / 10)%"' \
-		"$short" "$dir/shadow.json")
+		"$short" "$dir/$scheme.json")
 done

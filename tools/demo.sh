@@ -38,7 +38,7 @@ verdict() {
 		"$dir/$1.rows" 2>/dev/null || echo "never began"
 }
 
-head_format='%-7s %8s %8s %10s %6s %6s %4s %9s %6s %7s  %s\n'
+head_format='%-9s %8s %8s %10s %6s %6s %4s %9s %6s %7s  %s\n'
 
 boot_row() {
 	local scheme=$1 result=$2 boot

@@ -21,12 +21,14 @@ declare -A options=(
 	[shadow-roots1]="--mmu shadow --roots 1"
 	[shadow-roots4]="--mmu shadow --roots 4"
 	[shadow-roots32]="--mmu shadow --roots 32"
+	[shadow-pv]="--mmu shadow --guest pv"
+	[shadow-pv-1m]="--mmu shadow --guest pv --roots 1 --table-memory 1024"
 	[direct]="--mmu direct"
 	[switching]="--mmu nested,vtlb,shadow --switch-every 200ms"
 )
 if [ $# = 0 ]; then
 	set -- nested vtlb vtlb-256k shadow shadow-256k shadow-roots{1,4,32} \
-		direct switching
+		shadow-pv shadow-pv-1m direct switching
 fi
 
 progress() {
@@ -38,7 +40,7 @@ run() {
 	local console=ttyS0
 
 	# A paravirtual guest has no UART.
-	[ "$1" != direct ] || console=hvc0
+	case $1 in direct | shadow-pv*) console=hvc0 ;; esac
 	# The options are words.
 	"$build/vmmu" run ${options[$1]} --kernel "$kernel" \
 		--initrd "$build/guest/initrd.cpio.gz" \

@@ -154,8 +154,9 @@ long pv_mmu_update(uint64_t list, uint64_t count, uint64_t done_at,
 		return refuse_update(c, -XEN_EINVAL);
 	if (!pv_range_ok(list, count * sizeof(struct mmu_update)))
 		return refuse_update(c, -XEN_EFAULT);
-	if (count == 1 && !done_at && !pv_is_shadow(c))
-		return update_one(c, &c->vcpu->vm->mmu, list);
+	if (count == 1 && !done_at)
+		return pv_is_shadow(c) ? pv_shadow_mmu_update(c, list)
+				       : update_one(c, &c->vcpu->vm->mmu, list);
 	return update_many(c, list, count, done_at);
 }
 

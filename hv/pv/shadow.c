@@ -167,6 +167,7 @@ const char *pv_shadow_memory(struct pv_domain *d, const struct config *config)
 		.slot_storage = vm->slots,
 		.slot_capacity = VM_SLOTS_MAX,
 		.table_limit = config->table_pages,
+		/* Of processes, which have two each. */
 		.roots = 2 * (config->roots ? config->roots : PV_ROOTS),
 	};
 	/* The shared page is behind the memory. */
@@ -218,6 +219,14 @@ static uint64_t frame_of(uint64_t entry)
 	return (entry & ENTRY_ADDR) >> VMMU_PAGE_SHIFT;
 }
 
+static void mark_eight(struct pv_domain *d, const uint64_t *entry,
+		       unsigned level)
+{
+	for (unsigned i = 0; i < 8; i++)
+		if ((entry[i] & (ENTRY_P | ENTRY_LARGE)) == ENTRY_P)
+			pv_shadow_mark(d, frame_of(entry[i]), level);
+}
+
 /* Each page once, so that no table makes this long. */
 void pv_shadow_mark(struct pv_domain *d, uint64_t gfn, unsigned level)
 {
@@ -227,9 +236,10 @@ void pv_shadow_mark(struct pv_domain *d, uint64_t gfn, unsigned level)
 		return;
 	d->table_level[gfn] = (uint8_t)level;
 	entry = pv_shadow_page(d, gfn);
-	for (unsigned i = 0; level > 1 && i < VMMU_PAGE_SIZE / 8; i++)
-		if ((entry[i] & (ENTRY_P | ENTRY_LARGE)) == ENTRY_P)
-			pv_shadow_mark(d, frame_of(entry[i]), level - 1);
+	for (unsigned i = 0; level > 1 && i < VMMU_PAGE_SIZE / 8; i += 8)
+		if (entry[i] | entry[i + 1] | entry[i + 2] | entry[i + 3] |
+		    entry[i + 4] | entry[i + 5] | entry[i + 6] | entry[i + 7])
+			mark_eight(d, &entry[i], level - 1);
 }
 
 void pv_shadow_wrote(struct pv_cpu *c, uint64_t gpa, uint64_t entry)
@@ -242,7 +252,8 @@ void pv_shadow_wrote(struct pv_cpu *c, uint64_t gpa, uint64_t entry)
 		pv_shadow_mark(d, to, level - 1);
 	else if (entry & ENTRY_P && entry & ENTRY_W && to < d->pages)
 		d->table_level[to] = 0;
-	vmmu_cpu_wrote(&c->vcpu->mmu, mk_gpa(gpa), 8);
+	/* No other scheme is in use. */
+	vmmu_shadow.wrote(&c->vcpu->mmu, mk_gpa(gpa), 8);
 }
 
 bool pv_shadow_is_trapped(struct pv_cpu *c, uint64_t gva, uint64_t *gpa)

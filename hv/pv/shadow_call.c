@@ -92,18 +92,26 @@ static long new_root(struct pv_cpu *c, uint64_t gfn)
 {
 	long result = pin(c, gfn, 4);
 
-	if (!result)
+	if (result)
+		return result;
+	if (gfn == c->root)
+		pv_shadow_flush(c);
+	else
 		pv_shadow_load(c, gfn);
-	return result;
+	return 0;
 }
 
 static long new_user_root(struct pv_cpu *c, uint64_t gfn)
 {
 	long result = gfn ? pin(c, gfn, 4) : 0;
 
-	if (!result)
+	if (result)
+		return result;
+	if (gfn == c->user_root)
+		pv_shadow_flush(c);
+	else
 		pv_shadow_load_user(c, gfn);
-	return result;
+	return 0;
 }
 
 /* A dead process's root need not be kept. */

@@ -58,14 +58,39 @@ bool shadow_direct_faults(const struct vmmu_cpu *cpu)
 	       cpu->mode.error_i;
 }
 
+static void learn_row(struct shadow_page *p, unsigned first)
+{
+	for (unsigned i = first; i < first + 8; i++)
+		if (p->table[i] == SHADOW_TRAP &&
+		    !(gpte_read_8(p->guest + i * 8) & SHADOW_P))
+			shadow_store(p, i, 0);
+}
+
+/* Nothing is there, of the guest's or ours, as in most rows. */
+static bool learn_empty_row(struct shadow_page *p, unsigned first)
+{
+	const uint8_t *guest = p->guest + first * 8;
+	uint64_t *table = &p->table[first];
+
+	if (p->rows >> first / 8 & 1 ||
+	    (gpte_read_8(guest) | gpte_read_8(guest + 8) |
+	     gpte_read_8(guest + 16) | gpte_read_8(guest + 24) |
+	     gpte_read_8(guest + 32) | gpte_read_8(guest + 40) |
+	     gpte_read_8(guest + 48) | gpte_read_8(guest + 56)) &
+		    SHADOW_P)
+		return false;
+	table[0] = table[1] = table[2] = table[3] = 0;
+	table[4] = table[5] = table[6] = table[7] = 0;
+	return true;
+}
+
 void shadow_absent_learn(const struct shadow_vm *s, struct shadow_page *p)
 {
 	if (!s->absent || p->unsync || p->known)
 		return;
-	for (unsigned i = 0; i < SHADOW_ENTRIES; i++)
-		if (p->table[i] == SHADOW_TRAP &&
-		    !(gpte_read_8(p->guest + i * 8) & SHADOW_P))
-			shadow_store(p, i, 0);
+	for (unsigned i = 0; i < SHADOW_ENTRIES; i += 8)
+		if (!learn_empty_row(p, i))
+			learn_row(p, i);
 	p->known = 1;
 	p->written = SHADOW_ENTRIES;
 }
@@ -134,16 +159,11 @@ static bool was_used(const struct shadow_page *p)
 	       shadow_load(p, p->written) & SHADOW_A;
 }
 
-/* The guest's entry at `index` of a known page was written by software, and
- * ours has been compared with it. */
 void shadow_absent_wrote(struct vmmu_cpu *cpu, struct shadow_vm *s,
-			 struct shadow_page *p, unsigned index)
+			 struct shadow_page *p, unsigned index, uint64_t now)
 {
-	uint64_t gpa = (p->key.gfn << VMMU_PAGE_SHIFT) + index * 8, now;
 	bool was_known = !p->table[index];
 
-	if (!p->known || p->unsync)
-		return;
 	if (was_used(p))
 		p->known = 1;
 	else if (p->known <= UNUSED_MAX)
@@ -151,7 +171,7 @@ void shadow_absent_wrote(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	p->written = (uint16_t)index;
 	if (shadow_load(p, index) & SHADOW_P)
 		return;
-	if (shadow_read(cpu, gpa, 8, &now) && !(now & SHADOW_P)) {
+	if (!(now & SHADOW_P)) {
 		shadow_store(p, index, 0);
 		return;
 	}

@@ -124,6 +124,15 @@ void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	make_all(cpu, s, p, next, slot);
 }
 
+/* As shadow_mode says, which the vCPU's root knows. */
+static inline bool is_of_mode(const struct vmmu_cpu *cpu,
+			      const struct shadow_page *p)
+{
+	const struct shadow_page *root = cpu->state;
+
+	return cpu->scheme == &vmmu_shadow && p->key.mode == root->key.mode;
+}
+
 void shadow_beside(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		   struct shadow_page *p, unsigned index)
 {
@@ -133,7 +142,7 @@ void shadow_beside(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			    .p = p,
 			    .generation = cpu->vm->slots.generation };
 
-	if (p->generation == b.generation && p->key.mode == shadow_mode(m) &&
+	if (p->generation == b.generation && is_of_mode(cpu, p) &&
 	    m->straight && m->regs.cr0 & VMMU_CR0_WP && !m->pku && !m->pks)
 		make(&b, index);
 }

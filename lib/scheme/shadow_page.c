@@ -244,9 +244,9 @@ static bool same_key(const struct shadow_page *p, const struct shadow_key *k,
 	return !pdpte || !memcmp(p->pdpte, pdpte, sizeof(p->pdpte));
 }
 
-static struct shadow_page *find(const struct shadow_vm *s,
-				const struct shadow_key *key,
-				const uint64_t *pdpte)
+struct shadow_page *shadow_page_find(const struct shadow_vm *s,
+				     const struct shadow_key *key,
+				     const uint64_t *pdpte)
 {
 	for (uint32_t id = s->hash[hash_of(key)]; id;
 	     id = shadow_at(s, id)->hash_next)
@@ -309,12 +309,12 @@ static void put_client(const struct shadow_vm *s, struct shadow_page *p,
 		       bool there)
 {
 	const struct vmmu_hw *hw = &s->vm->hw;
+	uint64_t *to = &p->table[hw->root_first];
 
 	if (p->key.level != 4 || p->key.format != 4)
 		return;
 	for (unsigned i = 0; i < hw->root_count; i++)
-		shadow_store(p, hw->root_first + i,
-			     there ? hw->root_entries[i] : s->absent);
+		to[i] = there ? hw->root_entries[i] : s->absent;
 }
 
 /* A page that was freed and kept its own: its table is empty, and what links
@@ -374,7 +374,7 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 				    const struct shadow_key *key,
 				    const uint64_t *pdpte)
 {
-	struct shadow_page *p = find(s, key, pdpte);
+	struct shadow_page *p = shadow_page_find(s, key, pdpte);
 	bool fresh;
 
 	if (p) {

@@ -227,6 +227,10 @@ void shadow_end(struct shadow_vm *s);
 uint16_t shadow_id(const struct shadow_vm *s, const struct shadow_page *p);
 /* The frame that holds a gfn's memory; NO_FRAME: no slot has it. */
 uint64_t shadow_frame(const struct vmmu_vm *vm, uint64_t gfn);
+/* From the cache; NULL: it is not there. */
+struct shadow_page *shadow_page_find(const struct shadow_vm *s,
+				     const struct shadow_key *key,
+				     const uint64_t *pdpte);
 /* From the cache, or made. NULL: no pages. `pdpte` of a PAE root. */
 struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 				    const struct shadow_key *key,
@@ -409,7 +413,9 @@ bool shadow_absent_emulates(const struct shadow_vm *s, uint64_t frame);
 /* True: such a write, answered. */
 bool shadow_absent_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			 const struct vmmu_fault *f, struct vmmu_answer *a);
+/* The guest's entry at `index` of a known page in sync was written by software
+ * and is now this; ours has been compared with it. */
 void shadow_absent_wrote(struct vmmu_cpu *cpu, struct shadow_vm *s,
-			 struct shadow_page *p, unsigned index);
+			 struct shadow_page *p, unsigned index, uint64_t now);
 
 #endif

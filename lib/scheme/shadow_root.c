@@ -190,12 +190,11 @@ static void link_four(struct vmmu_cpu *cpu, struct shadow_vm *s,
 }
 
 /* The kernel's half of all processes is alike: where the guest's new root says
- * what ours of the last one came from, the entry is there already. A guest in
- * ring 3 has two roots for a process, of which the lower halves are. */
+ * what ours of the last one came from, the entry is there already. */
 static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
-		    struct shadow_page *p, const struct shadow_page *from)
+		    struct shadow_page *p)
 {
-	unsigned skip = cpu->mode.features.ring_3 ? 0 : 32;
+	const struct shadow_page *from = cpu->state;
 	uint64_t rows;
 	uint8_t *page;
 
@@ -205,7 +204,7 @@ static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
 	    VMMU_GMEM_OK)
 		return;
-	for (rows = from->rows >> skip << skip; rows; rows &= rows - 1) {
+	for (rows = from->rows >> 32 << 32; rows; rows &= rows - 1) {
 		unsigned first = (unsigned)__builtin_ctzll(rows) * 8;
 
 		for (unsigned i = first; i < first + 8; i++)
@@ -215,6 +214,51 @@ static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
 					gpte_read_8(page + i * 8)))
 				shadow_put_table(s, p, i,
 						 shadow_child(s, from, i));
+	}
+}
+
+static void adopt_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			struct shadow_page *p, unsigned i, uint64_t entry)
+{
+	const struct vmmu_mode *m = &cpu->mode;
+	const struct vmmu_mode_level *l = &m->level[p->key.level];
+	unsigned perms = gpte_perms((entry ^ m->flip) & l->rights);
+	struct shadow_page *child;
+	struct shadow_key k;
+
+	if (shadow_load(p, i) & SHADOW_P ||
+	    !shadow_key_table(cpu, p, entry & l->table_addr, 0,
+			      p->key.access & perms, &k))
+		return;
+	child = shadow_page_find(s, &k, NULL);
+	if (child && shadow_says(cpu, s, p, child, entry))
+		shadow_put_table(s, p, i, child);
+}
+
+/* The pages below a root outlive it: those of its lower half, where a process
+ * has few entries, are looked for, which is less than a fault for each. What
+ * is out of sync there the load syncs. */
+static void adopt(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		  struct shadow_page *p)
+{
+	const uint64_t *row;
+	uint8_t *page;
+
+	if (!cpu->mode.straight ||
+	    vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
+		    VMMU_GMEM_OK)
+		return;
+	for (unsigned i = 0; i < SHADOW_ENTRIES / 2; i += 8) {
+		row = (const uint64_t *)page + i;
+		if (!(row[0] | row[1] | row[2] | row[3] | row[4] | row[5] |
+		      row[6] | row[7]))
+			continue;
+		for (unsigned at = i; at < i + 8; at++) {
+			uint64_t entry = gpte_read_8(page + at * 8);
+
+			if (entry & SHADOW_P)
+				adopt_entry(cpu, s, p, at, entry);
+		}
 	}
 }
 
@@ -238,8 +282,8 @@ static struct shadow_page *make(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		link_four(cpu, s, p);
 		p->vcpus--;
 	} else if (p) {
-		inherit(cpu, s, p, cpu->state);
-		inherit(cpu, s, p, cpu->other.state);
+		inherit(cpu, s, p);
+		adopt(cpu, s, p);
 	}
 	return p;
 }

@@ -571,12 +571,18 @@ static void upper_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			  struct shadow_page *p, unsigned index, uint64_t at)
 {
+	uint64_t now;
+
 	if (p->key.level > 1) {
 		upper_written(cpu, s, p, index, at);
 		return;
 	}
 	sync_entry(cpu, s, p, index);
-	shadow_absent_wrote(cpu, s, p, index);
+	if (!p->known || p->unsync)
+		return;
+	if (!shadow_read(cpu, at, 8, &now))
+		now = SHADOW_P;
+	shadow_absent_wrote(cpu, s, p, index, now);
 }
 
 /* The entries of ours for the guest's entry number n, if this page has any. */
@@ -615,10 +621,37 @@ static void page_written(struct vmmu_cpu *cpu, struct shadow_vm *s, gpa_t gpa,
 	}
 }
 
+/* One entry of a leaf table that one page shadows, as nearly all are. False:
+ * it is not like that. */
+static inline bool leaf_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
+				gpa_t gpa)
+{
+	uint64_t frame = shadow_frame(cpu->vm, gpa_gfn(gpa).v), now;
+	unsigned index = gpa.v >> 3 & (SHADOW_ENTRIES - 1);
+	uint32_t id = shadow_first(s, frame);
+	struct shadow_page *p;
+
+	if (!id)
+		return true;
+	p = shadow_at(s, id);
+	if (p->key.level != 1 || p->key.format < 3 || !p->guest ||
+	    p->generation != cpu->vm->slots.generation || shadow_next(s, id))
+		return false;
+	cpu->vm->stats.mmu_pte_write++;
+	now = gpte_read_8(p->guest + index * 8);
+	if (now != p->snap[index])
+		renew(cpu, s, p, index, now);
+	if (p->known)
+		shadow_absent_wrote(cpu, s, p, index, now);
+	return true;
+}
+
 void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size)
 {
 	struct shadow_vm *s = shadow_of(cpu->vm);
 
+	if (size == 8 && !(gpa.v & 7) && leaf_written(cpu, s, gpa))
+		size = 0;
 	while (size) {
 		unsigned left =
 			(unsigned)(VMMU_PAGE_SIZE - (gpa.v & VMMU_PAGE_MASK));

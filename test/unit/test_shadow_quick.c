@@ -120,7 +120,7 @@ static void neighbours_have_a_set(void **state)
 	end(g);
 }
 
-static void a_new_root_has_the_kernel(void **state)
+static void a_new_root_has_what_was_there(void **state)
 {
 	struct guest *g = shadowed();
 	uint64_t entry = 0, taken;
@@ -136,9 +136,31 @@ static void a_new_root_has_the_kernel(void **state)
 	taken = g->vm.stats.pf_taken;
 	vmmu_cpu_load_root(&g->cpu, ROOT_2);
 	assert_true(reaches(g, KERNEL, VMMU_W));
-	assert_false(reaches(g, VA, VMMU_W)); /* the other half is its own */
+	assert_true(reaches(g, VA, VMMU_W));
 	assert_int_equal(g->vm.stats.pf_taken, taken);
+	assert_true(audit(g));
 	end(g);
+}
+
+/* What ours were made for is what the new root's entry must say, too. */
+static void a_new_root_has_no_more_than_it_says(void **state)
+{
+	static const uint64_t takes[] = { P, W, A };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct guest *g = shadowed();
+		uint64_t entry = 0;
+
+		map(g, VA, DATA | P | W | U | A | D);
+		assert_int_equal(touch(g, VA, VMMU_W), VMMU_RESUME);
+		vmmu_gmem_read(&g->cpu.mem, mk_gpa(TABLE), &entry, 8);
+		write_entry(g, ROOT_2, entry & ~takes[i]);
+		vmmu_cpu_load_root(&g->cpu, ROOT_2);
+		assert_false(reaches(g, VA, VMMU_R));
+		assert_true(audit(g));
+		end(g);
+	}
 }
 
 static void translate_is_what_hardware_finds(void **state)
@@ -189,7 +211,8 @@ int main(void)
 		cmocka_unit_test(it_forbids_what_a_walk_would),
 		cmocka_unit_test(neighbours_learn),
 		cmocka_unit_test(neighbours_have_a_set),
-		cmocka_unit_test(a_new_root_has_the_kernel),
+		cmocka_unit_test(a_new_root_has_what_was_there),
+		cmocka_unit_test(a_new_root_has_no_more_than_it_says),
 		cmocka_unit_test(translate_is_what_hardware_finds),
 		cmocka_unit_test(all_goes_at_once),
 	};
