@@ -156,10 +156,10 @@ static void set_flags(struct trap_frame *f, uint8_t value)
 		     (__builtin_parity(value) ? 0 : RFLAGS_PF);
 }
 
-static inline bool set_entry(struct pv_cpu *c, uint64_t gva, uint64_t value,
-			     uint64_t *old)
+static inline bool set_entry(struct pv_cpu *c, bool shadow, uint64_t gva,
+			     uint64_t value, uint64_t *old)
 {
-	if (pv_is_shadow(c))
+	if (shadow)
 		return pv_shadow_trapped(c, gva, 0, value, old);
 	return vmmu_direct_trapped_quick(&c->vcpu->mmu, mk_gva(gva), value,
 					 old);
@@ -194,6 +194,7 @@ static __attribute__((noinline)) bool and_shortly(struct pv_cpu *c,
 		return false;
 	set_flags(c->frame, (uint8_t)(old & keep));
 	c->frame->rip += at + 2 + length;
+	c->stats.trapped++;
 	return true;
 }
 
@@ -204,10 +205,10 @@ static __attribute__((noinline)) bool and_shortly(struct pv_cpu *c,
 
 /* The entry begins at the address of the fault, or the library says no. False:
  * another instruction, or a refusal, which the long way makes again. */
-static inline bool write_shortly(struct pv_cpu *c, uint64_t gva)
+static inline bool write_shortly(struct pv_cpu *c, bool shadow, uint64_t gva)
 {
 	struct trap_frame *f = c->frame;
-	uint64_t code, *reg, old;
+	uint64_t code, *reg, unused;
 	unsigned length, modrm;
 
 	if (!pv_get_word(&code, f->rip))
@@ -218,11 +219,12 @@ static inline bool write_shortly(struct pv_cpu *c, uint64_t gva)
 	length = operand_length(modrm, code >> 24 & 0xff);
 	reg = pv_register(
 		f, (unsigned)((modrm >> 3 & 7) | (code & INSN_REX_R) << 1));
-	if (!length || !set_entry(c, gva, *reg, &old))
+	if (!length ||
+	    !set_entry(c, shadow, gva, *reg,
+		       (code & OPCODE) == OPCODE_XCHG ? reg : &unused))
 		return false;
-	if ((code & OPCODE) == OPCODE_XCHG)
-		*reg = old;
 	f->rip += 2 + length;
+	c->stats.trapped++;
 	return true;
 }
 
@@ -272,52 +274,49 @@ static bool find_entry(struct trapped *t, uint64_t gva)
 	return true;
 }
 
-static __attribute__((noinline)) bool write_at_length(struct pv_cpu *c,
-						      uint64_t gva)
+static bool write_at_length(struct pv_cpu *c, uint64_t gva)
 {
 	struct trapped t = { .c = c, .gva = gva & ~UINT64_C(7) };
 
-	if (!find_entry(&t, gva))
-		return false;
-	return write_by_emulation(&t);
-}
-
-static inline bool trapped_write(struct pv_cpu *c, uint64_t gva)
-{
-	if (!write_shortly(c, gva) && !write_at_length(c, gva))
+	if (!find_entry(&t, gva) || !write_by_emulation(&t))
 		return false;
 	c->stats.trapped++;
 	return true;
 }
 
-static inline bool is_refused_write(uint32_t error)
+static inline bool is_refused_write(uint64_t error)
 {
 	return (error & (VMMU_PF_P | VMMU_PF_W | VMMU_PF_RSVD)) ==
 	       (VMMU_PF_P | VMMU_PF_W);
 }
 
 /* Most of those that are neither the guest's own nor answered by a walk. */
-static __attribute__((noinline)) bool shadow_took(struct pv_cpu *c,
-						  uint64_t gva, uint32_t *error)
+static bool shadow_took(struct pv_cpu *c, uint64_t gva, uint32_t *error)
 {
-	if (is_refused_write(*error) && write_shortly(c, gva)) {
-		c->stats.trapped++;
-		return true;
-	}
-	return pv_shadow_fault(c, gva, error);
+	return (is_refused_write(*error) && write_shortly(c, true, gva)) ||
+	       pv_shadow_fault(c, gva, error);
+}
+
+static __attribute__((noinline)) void other_fault(struct pv_cpu *c,
+						  uint64_t gva)
+{
+	uint32_t error = (uint32_t)c->frame->error_code;
+
+	if (pv_is_shadow(c) && shadow_took(c, gva, &error))
+		return;
+	if (is_refused_write(error) && write_at_length(c, gva))
+		return;
+	c->info->arch.cr2 = gva;
+	pv_bounce_exception(c, TRAP_PF, error & ~VMMU_PF_U);
 }
 
 /* The error code says "user" for all of ring 3; the guest's kernel wants to
  * see itself as the supervisor. */
 void pv_kernel_fault(struct pv_cpu *c)
 {
-	uint32_t error = (uint32_t)c->frame->error_code;
 	uint64_t gva = read_cr2();
 
-	if (pv_is_shadow(c) && shadow_took(c, gva, &error))
-		return;
-	if (is_refused_write(error) && trapped_write(c, gva))
-		return;
-	c->info->arch.cr2 = gva;
-	pv_bounce_exception(c, TRAP_PF, error & ~VMMU_PF_U);
+	if (pv_is_shadow(c) || !is_refused_write(c->frame->error_code) ||
+	    !write_shortly(c, false, gva))
+		other_fault(c, gva);
 }

@@ -181,6 +181,8 @@ struct vmmu_direct_vm {
 	uint64_t leaf_bad, link_bad; /* bits that entries may not have */
 	uint32_t epoch;		     /* flushes of the whole VM so far */
 	uint32_t doomed_count;
+	uint64_t links; /* changes of links, in tables of levels 2 to 4, so far
+			 */
 	uint64_t doomed[VMMU_DIRECT_DOOMED]; /* hfns */
 	uint64_t holds[VMMU_FRAME_TYPES];    /* that were not dropped yet */
 	struct vmmu_direct_stats stats;
@@ -201,6 +203,11 @@ void vmmu_direct_vm_fini(struct vmmu_direct_vm *d);
 struct vmmu_direct_cpu {
 	struct vmmu_cpu *cpu;
 	hpa_t user_root; /* what CR3 holds in user mode; 0: none */
+	/* The page that a trapped write named last, and the hpa of the L1 entry
+	 * that maps it: as long as root and links are what they were. */
+	struct {
+		uint64_t page, leaf, root, links;
+	} way;
 };
 
 static inline struct vmmu_direct_cpu *vmmu_direct_cpu(struct vmmu_cpu *cpu)

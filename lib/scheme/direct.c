@@ -102,6 +102,7 @@ static bool begin_cpu(struct vmmu_cpu *cpu)
 		if (s->seat[i].cpu)
 			continue;
 		s->seat[i] = (struct vmmu_direct_cpu){ .cpu = cpu };
+		s->seat[i].way.page = UINT64_MAX;
 		cpu->state = &s->seat[i];
 		return true;
 	}

@@ -163,6 +163,12 @@ leaf_update(struct vmmu_direct_vm *d, uint64_t *slot, uint64_t value,
 		value = leaf_adjust(d, value);
 		if (value & d->leaf_bad)
 			return VMMU_DIRECT_BITS;
+		if (!old) {
+			s = leaf_get(d, value, change_type);
+			if (s == VMMU_DIRECT_OK)
+				entry_store(slot, value);
+			return s;
+		}
 		if (!((old ^ value) & LEAF_USE)) {
 			entry_put(slot, old, value, keep_ad);
 			return VMMU_DIRECT_OK;

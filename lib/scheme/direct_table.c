@@ -16,19 +16,44 @@
  */
 #include "scheme/direct_leaf.h"
 
-/* 1. Most entries of most tables are zero and need nothing: they are passed
- * over so many at a time. */
+/* 1. Most entries of most tables are zero and need nothing. What is in use is
+ * said by a bit for each block of entries: the table is looked through once,
+ * and as nobody can write it, but us what is not zero, that holds. */
 
-#define STRIDE 16u
+#define BLOCK  16u
+#define BLOCKS (ENTRIES / BLOCK)
+#define SPAN   4u /* blocks */
 
 static inline uint64_t any_of(const uint64_t *e)
 {
-	return e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7];
+	return e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7] | e[8] |
+	       e[9] | e[10] | e[11] | e[12] | e[13] | e[14] | e[15];
 }
 
-static inline bool all_zero(const uint64_t *e)
+static uint32_t blocks_in_use(const uint64_t *e)
 {
-	return !(any_of(e) | any_of(e + STRIDE / 2));
+	uint32_t used = 0;
+
+	for (unsigned i = 0; i < BLOCKS; i += SPAN, e += SPAN * BLOCK) {
+		uint64_t a = any_of(e), b = any_of(e + BLOCK);
+		uint64_t c = any_of(e + 2 * BLOCK), d = any_of(e + 3 * BLOCK);
+
+		if (a | b | c | d)
+			used |= ((a ? 1u : 0) | (b ? 2u : 0) | (c ? 4u : 0) |
+				 (d ? 8u : 0))
+				<< i;
+	}
+	return used;
+}
+
+static inline unsigned first_entry(uint32_t blocks)
+{
+	return (unsigned)__builtin_ctz(blocks) * BLOCK;
+}
+
+static inline unsigned last_block(uint32_t blocks)
+{
+	return 31 - (unsigned)__builtin_clz(blocks);
 }
 
 /* 2. L1: pages. */
@@ -44,15 +69,10 @@ static inline void block_put(struct vmmu_direct_vm *d, const uint64_t *entries,
 	}
 }
 
-static void leaves_put(struct vmmu_direct_vm *d, const uint64_t *entries,
-		       unsigned count)
+static void leaves_put(struct vmmu_direct_vm *d, const uint64_t *entries)
 {
-	unsigned at;
-
-	for (at = 0; at + STRIDE <= count; at += STRIDE)
-		if (!all_zero(&entries[at]))
-			block_put(d, &entries[at], STRIDE);
-	block_put(d, &entries[at], count - at);
+	for (uint32_t used = blocks_in_use(entries); used; used &= used - 1)
+		block_put(d, &entries[first_entry(used)], BLOCK);
 }
 
 /* The page of a present entry, as promote meets it. */
@@ -76,7 +96,7 @@ static inline enum vmmu_direct_status block_admit(struct vmmu_direct_vm *d,
 {
 	enum vmmu_direct_status s = VMMU_DIRECT_OK;
 
-	for (*done = 0; *done < STRIDE; ++*done) {
+	for (*done = 0; *done < BLOCK; ++*done) {
 		uint64_t entry = entry_load(&entries[*done]);
 
 		if (entry & ENTRY_P)
@@ -92,37 +112,38 @@ static inline enum vmmu_direct_status block_admit(struct vmmu_direct_vm *d,
 static enum vmmu_direct_status promote_leaves(struct vmmu_direct_vm *d,
 					      uint64_t *entries)
 {
-	for (unsigned at = 0; at < ENTRIES; at += STRIDE) {
-		enum vmmu_direct_status s;
-		unsigned done;
+	const uint32_t used = blocks_in_use(entries);
 
-		if (all_zero(&entries[at]))
-			continue;
+	for (uint32_t left = used; left; left &= left - 1) {
+		enum vmmu_direct_status s;
+		unsigned done, at = first_entry(left);
+
 		s = block_admit(d, &entries[at], &done);
-		if (s != VMMU_DIRECT_OK) {
-			leaves_put(d, entries, at + done);
-			return s;
-		}
+		if (s == VMMU_DIRECT_OK)
+			continue;
+		block_put(d, &entries[at], done);
+		for (uint32_t got = used & ~left; got; got &= got - 1)
+			block_put(d, &entries[first_entry(got)], BLOCK);
+		return s;
 	}
 	return VMMU_DIRECT_OK;
 }
 
 /* 3. L2, L3, L4: links. */
 
-/* One that is a table already, as a kernel's part of each root is, takes the
- * short way. */
-static inline enum vmmu_direct_status use_table(struct vmmu_direct_vm *d,
-						uint64_t hfn, unsigned level,
-						uint32_t *budget)
+/* The frame of one that is nothing but counted: to a table which is one
+ * already, as a kernel's part of each root is. NULL: link_get says. */
+static inline struct vmmu_frame *ready_link(const struct vmmu_direct_vm *d,
+					    uint64_t entry, unsigned level)
 {
-	struct vmmu_frame *f = direct_own(d, hfn);
+	struct vmmu_frame *f;
 
-	if (!f || !direct_is(f, level) ||
-	    f->total_count >= d->table.count_limit)
-		return direct_get_type(d, hfn, level, budget);
-	f->type_count++;
-	f->total_count++;
-	return VMMU_DIRECT_OK;
+	if ((entry & (d->link_bad | ENTRY_P | ENTRY_U)) != (ENTRY_P | ENTRY_U))
+		return NULL;
+	f = direct_own(d, entry_frame(entry));
+	return f && direct_is(f, level) && f->total_count < d->table.count_limit
+		       ? f
+		       : NULL;
 }
 
 static enum vmmu_direct_status link_get(struct vmmu_direct_vm *d,
@@ -137,7 +158,7 @@ static enum vmmu_direct_status link_get(struct vmmu_direct_vm *d,
 						: VMMU_DIRECT_BITS;
 	if (entry & d->link_bad)
 		return VMMU_DIRECT_BITS;
-	s = use_table(d, entry_frame(entry), parent->type - 1u, budget);
+	s = direct_get_type(d, entry_frame(entry), parent->type - 1u, budget);
 	if (s == VMMU_DIRECT_OK && !(entry & ENTRY_U))
 		entry_store(slot, entry | ENTRY_U);
 	return s;
@@ -175,33 +196,60 @@ static unsigned go_on(struct vmmu_frame *f, unsigned otherwise)
 	return done;
 }
 
+/* Entry i of a table on its way. */
+static inline enum vmmu_direct_status link_admit(struct vmmu_direct_vm *d,
+						 struct vmmu_frame *f,
+						 uint64_t *slot, unsigned type,
+						 uint32_t *budget)
+{
+	uint64_t entry = entry_load(slot);
+	enum vmmu_direct_status s = VMMU_DIRECT_OK;
+	struct vmmu_frame *child;
+
+	if (!entry)
+		return VMMU_DIRECT_OK;
+	if (direct_spent(budget))
+		return VMMU_DIRECT_AGAIN;
+	child = ready_link(d, entry, type - 1);
+	if (child) {
+		child->type_count++;
+		child->total_count++;
+	} else {
+		s = link_get(d, f, slot, budget);
+	}
+	if (s == VMMU_DIRECT_OK)
+		direct_spend(budget, BLOCK);
+	return s;
+}
+
 static enum vmmu_direct_status promote_links(struct vmmu_direct_vm *d,
 					     struct vmmu_frame *f,
 					     uint64_t *entries,
 					     uint32_t *budget)
 {
-	bool was_paused = f->flags & VMMU_FRAME_PARTIAL;
+	const bool was_paused = f->flags & VMMU_FRAME_PARTIAL;
+	const unsigned type = f->type, from = go_on(f, 0);
+	uint32_t left = from < ENTRIES ? blocks_in_use(entries) &
+						 UINT32_MAX << from / BLOCK
+				       : 0;
 
-	for (unsigned i = go_on(f, 0); i < ENTRIES; i++) {
-		enum vmmu_direct_status s = VMMU_DIRECT_AGAIN;
+	for (unsigned i = from; left; left &= left - 1, i = 0) {
+		unsigned at = first_entry(left), end = at + BLOCK;
 
-		if (i % STRIDE == 0 && all_zero(&entries[i])) {
-			i += STRIDE - 1;
-			continue;
-		}
-		if (!entries[i] || direct_is_ours(d, f->type, i))
-			continue;
-		if (!direct_spent(budget))
-			s = link_get(d, f, &entries[i], budget);
-		if (s != VMMU_DIRECT_OK) {
+		for (i = i > at ? i : at; i < end; i++) {
+			enum vmmu_direct_status s = VMMU_DIRECT_OK;
+
+			if (!direct_is_ours(d, type, i))
+				s = link_admit(d, f, &entries[i], type, budget);
+			if (s == VMMU_DIRECT_OK)
+				continue;
 			pause_at(f, i);
 			if (s != VMMU_DIRECT_AGAIN)
 				direct_doom(d, f);
 			return s;
 		}
-		direct_spend(budget, STRIDE);
 	}
-	direct_spend(budget, STRIDE);
+	direct_spend(budget, BLOCK);
 	if (was_paused)
 		f->mark = d->epoch;
 	return VMMU_DIRECT_OK;
@@ -210,23 +258,29 @@ static enum vmmu_direct_status promote_links(struct vmmu_direct_vm *d,
 static bool demote_links(struct vmmu_direct_vm *d, struct vmmu_frame *f,
 			 const uint64_t *entries, uint32_t *budget)
 {
-	bool was_paused = f->flags & VMMU_FRAME_PARTIAL;
+	const bool was_paused = f->flags & VMMU_FRAME_PARTIAL;
+	const unsigned type = f->type, from = go_on(f, ENTRIES);
+	uint32_t left = blocks_in_use(entries);
 
-	for (unsigned i = go_on(f, ENTRIES); i; i--) {
-		if (i % STRIDE == 0 && all_zero(&entries[i - STRIDE])) {
-			i -= STRIDE - 1;
-			continue;
+	while (left) {
+		unsigned block = last_block(left), at = block * BLOCK;
+
+		left &= ~(UINT32_C(1) << block);
+		for (unsigned i = from < at + BLOCK ? from : at + BLOCK; i > at;
+		     i--) {
+			uint64_t entry = entry_load(&entries[i - 1]);
+
+			if (!entry || direct_is_ours(d, type, i - 1))
+				continue;
+			if (direct_spent(budget) ||
+			    !link_put(d, entry, budget)) {
+				pause_at(f, i);
+				return false;
+			}
+			direct_spend(budget, BLOCK);
 		}
-		if (!entries[i - 1] || direct_is_ours(d, f->type, i - 1))
-			continue;
-		if (direct_spent(budget) ||
-		    !link_put(d, entry_load(&entries[i - 1]), budget)) {
-			pause_at(f, i);
-			return false;
-		}
-		direct_spend(budget, STRIDE);
 	}
-	direct_spend(budget, STRIDE);
+	direct_spend(budget, BLOCK);
 	if (was_paused)
 		f->mark = d->epoch;
 	return true;
@@ -271,6 +325,7 @@ enum vmmu_direct_status direct_promote(struct vmmu_direct_vm *d,
 	if (f->type == VMMU_FRAME_L4)
 		slots_fill(d, entries);
 	f->flags |= VMMU_FRAME_VALIDATED;
+	d->links++;
 	d->stats.promoted[f->type]++;
 	return VMMU_DIRECT_OK;
 }
@@ -280,6 +335,7 @@ bool direct_demote(struct vmmu_direct_vm *d, struct vmmu_frame *f,
 {
 	uint64_t *entries = direct_entries(d, direct_hfn(d, f));
 
+	d->links++;
 	if (f->flags & VMMU_FRAME_VALIDATED) {
 		f->flags &= (uint8_t)~VMMU_FRAME_VALIDATED;
 		d->stats.demoted[f->type]++;
@@ -290,7 +346,7 @@ bool direct_demote(struct vmmu_direct_vm *d, struct vmmu_frame *f,
 		return true;
 	if (f->type != VMMU_FRAME_L1)
 		return demote_links(d, f, entries, budget);
-	leaves_put(d, entries, ENTRIES);
+	leaves_put(d, entries);
 	direct_spend(budget, ENTRIES);
 	return true;
 }

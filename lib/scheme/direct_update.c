@@ -49,6 +49,7 @@ static enum vmmu_direct_status link_update(struct vmmu_direct_vm *d,
 		return VMMU_DIRECT_BITS;
 	}
 	entry_put(slot, old, value, keep_ad);
+	d->links++;
 	if (other && old & ENTRY_P)
 		direct_put_type(d, direct_frame(d, entry_frame(old)), budget);
 	return VMMU_DIRECT_OK;

@@ -21,12 +21,10 @@ static bool is_guests(const struct vmmu_direct_vm *d, gva_t gva)
 	return high + 1 <= 1 && !direct_is_ours(d, 4, index_at(gva, 4));
 }
 
-/* What an entry withholds of W, U and NX's opposite, as set bits. */
-#define FLIP (ENTRY_W | ENTRY_U)
-
 struct way {
-	uint64_t at; /* hpa of the entry that is reached */
-	uint64_t withheld;
+	uint64_t at;  /* hpa of the entry that is reached */
+	uint64_t all; /* bits that all entries above have, */
+	uint64_t any; /* and those that any has */
 	unsigned level;
 };
 
@@ -39,7 +37,8 @@ static inline bool step(const struct vmmu_direct_vm *d, struct way *w,
 
 	if (!(entry & ENTRY_P))
 		return false;
-	w->withheld |= entry ^ FLIP;
+	w->all &= entry;
+	w->any |= entry;
 	w->at = (entry & ENTRY_ADDR) | index_at(gva, level) << ENTRY_SHIFT;
 	w->level = level;
 	return true;
@@ -52,20 +51,21 @@ static inline bool find_leaf(const struct vmmu_cpu *cpu, gva_t gva,
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
 
 	w->at = cpu->root.v | index_at(gva, 4) << ENTRY_SHIFT;
-	w->withheld = 0;
+	w->all = UINT64_MAX;
+	w->any = 0;
 	w->level = 4;
 	return step(d, w, gva, 3) && step(d, w, gva, 2) && step(d, w, gva, 1);
 }
 
-static unsigned perms_of(uint64_t withheld)
+static unsigned perms_of(uint64_t all, uint64_t any)
 {
 	unsigned perms = VMMU_R;
 
-	if (!(withheld & ENTRY_W))
+	if (all & ENTRY_W)
 		perms |= VMMU_W;
-	if (!(withheld & ENTRY_NX))
+	if (!(any & ENTRY_NX))
 		perms |= VMMU_X;
-	if (!(withheld & ENTRY_U))
+	if (all & ENTRY_U)
 		perms |= VMMU_U;
 	return perms;
 }
@@ -86,7 +86,7 @@ bool vmmu_direct_walk(const struct vmmu_cpu *cpu, gva_t gva,
 	out->entry = entry_load(direct_slot(d, w.at));
 	if (!found || !(out->entry & ENTRY_P))
 		return false;
-	out->perms = perms_of(w.withheld | (out->entry ^ FLIP));
+	out->perms = perms_of(w.all & out->entry, w.any | out->entry);
 	return true;
 }
 
@@ -95,30 +95,56 @@ uint64_t vmmu_direct_entry(const struct vmmu_cpu *cpu, hpa_t at)
 	return entry_load(direct_slot(cpu->vm->direct, at.v & ~(uint64_t)7));
 }
 
-/* What the entry that maps gva says, where the upper levels let it be written:
- * then only the leaf withholds W, as it must for a table. 0: not so. */
-static inline uint64_t trapped_leaf(const struct vmmu_cpu *cpu, gva_t gva)
+/* The way down to the L1 entry that maps gva, if the levels above let it be
+ * written. A guest writes one page's entries one after another, so it is kept
+ * for the next. */
+static __attribute__((noinline)) bool find_way(const struct vmmu_cpu *cpu,
+					       gva_t gva)
 {
+	struct vmmu_direct_cpu *seat = cpu->state;
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
 	struct way w;
-	uint64_t entry;
 
 	if (!cpu->root.v || !is_guests(d, gva) || !find_leaf(cpu, gva, &w) ||
-	    w.withheld & ENTRY_W)
+	    !(w.all & ENTRY_W))
+		return false;
+	seat->way.page = gva.v & ~VMMU_PAGE_MASK;
+	seat->way.leaf = w.at;
+	seat->way.root = cpu->root.v;
+	seat->way.links = d->links;
+	return true;
+}
+
+static inline bool is_on_way(const struct vmmu_cpu *cpu, gva_t gva)
+{
+	const struct vmmu_direct_cpu *seat = cpu->state;
+
+	return seat->way.page == (gva.v & ~VMMU_PAGE_MASK) &&
+	       seat->way.links == cpu->vm->direct->links &&
+	       seat->way.root == cpu->root.v;
+}
+
+/* The hpa of the byte at gva, where that is in an L1 which only the leaf keeps
+ * from being written, as it must; else 0. */
+static inline uint64_t trapped_at(const struct vmmu_cpu *cpu, gva_t gva)
+{
+	const struct vmmu_direct_cpu *seat = cpu->state;
+	const struct vmmu_direct_vm *d = cpu->vm->direct;
+	uint64_t entry;
+
+	if (!is_on_way(cpu, gva) && !find_way(cpu, gva))
 		return 0;
-	entry = entry_load(direct_slot(d, w.at));
+	entry = entry_load(direct_slot(d, seat->way.leaf));
 	if ((entry & (ENTRY_P | ENTRY_W)) != ENTRY_P ||
 	    !direct_is(direct_frame(d, entry_frame(entry)), VMMU_FRAME_L1))
 		return 0;
-	return entry;
+	return (entry & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK);
 }
 
 bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
 {
-	uint64_t entry = trapped_leaf(cpu, gva);
-
-	*at = mk_hpa((entry & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK));
-	return entry;
+	*at = mk_hpa(trapped_at(cpu, gva));
+	return at->v;
 }
 
 /* The way down once, then as direct_trap.c does it: the frame is an L1 and
@@ -127,14 +153,12 @@ bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
 static inline uint64_t *trapped_slot(const struct vmmu_cpu *cpu, gva_t gva)
 {
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
-	uint64_t leaf;
+	uint64_t at;
 
 	if (gva.v % sizeof(uint64_t) || d->doomed_count)
 		return NULL;
-	leaf = trapped_leaf(cpu, gva);
-	if (!leaf)
-		return NULL;
-	return direct_slot(d, (leaf & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK));
+	at = trapped_at(cpu, gva);
+	return at ? direct_slot(d, at) : NULL;
 }
 
 /* The new entry does not depend on the old one, so it is got first, and then

@@ -282,6 +282,65 @@ static void two_roots_change_places(void **state)
 	direct_rig_free(r);
 }
 
+/* The way down that a trapped write went is not gone again when a link of it
+ * is another, or says less. */
+static void a_way_is_kept_only_as_long_as_it_leads(void **state)
+{
+	struct direct_rig *r = direct_rig();
+	struct vmmu_cpu *cpu = &r->vm[0].cpu[0];
+	const gva_t gva = mk_gva(3 * VMMU_PAGE_SIZE + 8 * 300);
+	const uint64_t *was = rig_page(r, rig_hfn(0, 3));
+	uint64_t *now = rig_page(r, rig_hfn(0, 4)), old;
+
+	(void)state;
+	now[3] = rig_to(0, 4, P);
+	assert_int_equal(rig_pin(r, 0, 4, 1), OK);
+	assert_true(vmmu_direct_trapped_quick(cpu, gva, rig_to(0, RIG_DATA, RO),
+					      &old));
+	assert_int_equal(was[300], rig_to(0, RIG_DATA, RO | U));
+	assert_int_equal(rig_update(r, 0, rig_at(0, 2, 0), rig_to(0, 4, P | W)),
+			 OK);
+	assert_true(
+		vmmu_direct_trapped_quick(cpu, gva, rig_to(0, 5, RO), &old));
+	assert_int_equal(old, 0);
+	assert_int_equal(was[300], rig_to(0, RIG_DATA, RO | U));
+	assert_int_equal(now[300], rig_to(0, 5, RO | U));
+	/* Its own leaf is looked at each time. */
+	assert_int_equal(rig_update(r, 0, rig_at(0, 4, 3), 0), OK);
+	assert_false(vmmu_direct_trapped_quick(cpu, gva, 0, &old));
+	assert_int_equal(rig_update(r, 0, rig_at(0, 4, 3), rig_to(0, 4, P)),
+			 OK);
+	assert_true(vmmu_direct_trapped_quick(cpu, gva, 0, &old));
+	assert_int_equal(rig_update(r, 0, rig_at(0, 1, 0), rig_to(0, 2, P)),
+			 OK);
+	assert_false(vmmu_direct_trapped_quick(cpu, gva, 0, &old));
+	direct_rig_free(r);
+}
+
+/* Nor when its root has been a page of data meanwhile and is a root again. */
+static void a_way_ends_with_its_tables(void **state)
+{
+	struct direct_rig *r = direct_rig();
+	struct vmmu_cpu *cpu = &r->vm[0].cpu[0];
+	const gva_t gva = mk_gva(3 * VMMU_PAGE_SIZE + 8 * 300);
+	uint64_t old;
+	hpa_t at;
+
+	(void)state;
+	rig_page(r, rig_hfn(0, 4))[0] = rig_to(0, 1, P | W);
+	assert_int_equal(rig_pin(r, 0, 4, 4), OK);
+	assert_int_equal(rig_root(r, 0, 0, 4), OK);
+	assert_true(vmmu_direct_trapped_quick(cpu, gva, 0, &old));
+	assert_int_equal(rig_root(r, 0, 0, 0), OK);
+	assert_int_equal(rig_unpin(r, 0, 4), OK);
+	assert_int_equal(rig_update(r, 0, rig_at(0, 4, 0), 0), OK);
+	assert_int_equal(rig_pin(r, 0, 4, 4), OK);
+	assert_int_equal(rig_root(r, 0, 0, 4), OK);
+	assert_false(vmmu_direct_trapped_quick(cpu, gva, 0, &old));
+	assert_false(vmmu_direct_is_trapped(cpu, gva, &at));
+	direct_rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +354,8 @@ int main(void)
 		cmocka_unit_test(an_and_gives_nothing),
 		cmocka_unit_test(roots_change_places),
 		cmocka_unit_test(two_roots_change_places),
+		cmocka_unit_test(a_way_is_kept_only_as_long_as_it_leads),
+		cmocka_unit_test(a_way_ends_with_its_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
