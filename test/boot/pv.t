@@ -141,6 +141,7 @@ attack pvframes 22
 attack pvpriv 55
 attack pvtables 70
 attack pvquick 6
+attack pvcalls 36
 attack pvforeign 28
 
 # A flaw that is planted: the frame table says that one of the bystander's
