@@ -403,41 +403,60 @@ void pv_shadow_load_user(struct pv_cpu *c, uint64_t root)
 	loaded(c);
 }
 
-/* Of memory that there is not, the guest hears as of a page that is not. */
+/* The balloon took it: a table on the way, or the page. */
+static bool is_gone(struct pv_cpu *c, gva_t gva)
+{
+	struct vmmu_gwalk walk;
+
+	switch (vmmu_cpu_walk(&c->vcpu->mmu, gva, VMMU_R, VMMU_GWALK_PEEK,
+			      &walk)) {
+	case VMMU_GWALK_OK:
+		return !has(c->domain, walk.gpa.v >> VMMU_PAGE_SHIFT);
+	case VMMU_GWALK_NONE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* VMMU_MMIO: of memory that there is not. */
+static void ask(struct pv_cpu *c, const struct vmmu_fault *f,
+		struct vmmu_answer *a)
+{
+	struct vmmu_cpu *cpu = &c->vcpu->mmu;
+
+	vmmu_cpu_fault(cpu, f, a);
+	if (a->verdict == VMMU_EMULATE)
+		a->verdict = vmmu_cpu_unshadow(cpu, a->gpa) ? VMMU_RESUME
+							    : VMMU_MMIO;
+	else if (a->verdict == VMMU_KILL && is_gone(c, f->gva))
+		a->verdict = VMMU_MMIO;
+}
+
 static bool answer(struct pv_cpu *c, const struct vmmu_fault *f,
 		   uint32_t *error)
 {
-	struct vmmu_cpu *cpu = &c->vcpu->mmu;
 	struct vmmu_answer a;
-	bool runs = true;
 
 	if (!c->kernel)
-		vmmu_cpu_swap(cpu);
-	vmmu_cpu_fault(cpu, f, &a);
-	if (a.verdict == VMMU_EMULATE)
-		runs = vmmu_cpu_unshadow(cpu, a.gpa);
+		vmmu_cpu_swap(&c->vcpu->mmu);
+	ask(c, f, &a);
 	if (!c->kernel)
-		vmmu_cpu_swap(cpu);
+		vmmu_cpu_swap(&c->vcpu->mmu);
 	switch (a.verdict) {
-	case VMMU_RESUME:
-	case VMMU_RETRY:
-		return true;
 	case VMMU_INJECT:
 		*error = a.error_code;
 		return false;
-	case VMMU_EMULATE:
-		if (runs)
-			return true;
-		*error &= ~VMMU_PF_P;
-		return false;
 	case VMMU_MMIO:
-		*error &= ~VMMU_PF_P;
+		/* The guest hears of it as of a page that is not present. */
+		*error &= VMMU_PF_W | VMMU_PF_U | VMMU_PF_I;
 		return false;
 	case VMMU_KILL:
-		break;
+		kill(c, a.reason);
+		return true;
+	default:
+		return true;
 	}
-	kill(c, a.reason);
-	return true;
 }
 
 bool pv_shadow_fault(struct pv_cpu *c, uint64_t gva, uint32_t *error)

@@ -180,12 +180,14 @@ done
 
 # The same under shadow. A guest may have there what it likes in its tables and
 # in its own copy of the GDT, which pvtables and pvpriv take for granted that it
-# may not; it gets no further by that.
+# may not, so that pvtables comes to grief by its own tables; they get no
+# further by that. What all this leads to pvshadow looks at.
 under=(--mmu shadow --guest pv)
 attack pvlife 30
 attack pvhandles 34
 attack pvframes 22
 attack pvquick 6
+attack pvshadow 40
 stopped frame "returns by a frame at 0xffff800000100000"
 stopped stack "stack at 0xffff810000007fc8 cannot be written"
 stopped nowhere "stack at 0x7fffffffffc8 cannot be written"
