@@ -2,9 +2,9 @@
  * What Bochs and GRUB are told, as text.
  *
  * One machine for every run: a Skylake-X, which has VMX with EPT, VPID, PML
- * and unrestricted guests; a disc to boot from; two serial ports; no sound,
- * and no display that anything is drawn on. Time is counted in instructions
- * (clock: sync=none), IPS of them a second.
+ * and unrestricted guests, unless another processor is named; a disc to boot
+ * from; two serial ports; no sound, and no display that anything is drawn on.
+ * Time is counted in instructions (clock: sync=none), IPS of them a second.
  *
  * GRUB's own words are single-quoted. It puts a backslash before quotes and
  * backslashes when it hands a command line over, so such a line is refused.
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROCESSOR  "corei7_skylake_x"
 #define IPS	   50000000
 #define START_DATE "1767225600" /* 2026-01-01, as under QEMU */
 
@@ -30,7 +31,7 @@ char *bochs_config(const struct bochs_files *files,
 		snprintf(report, sizeof(report), "enabled=1, mode=term, dev=%s",
 			 files->report);
 	if (asprintf(&text,
-		     "cpu: model=corei7_skylake_x, count=1, ips=%d, "
+		     "cpu: model=%s, count=1, ips=%d, "
 		     "reset_on_triple_fault=0\n"
 		     "clock: sync=none, time0=%s\n"
 		     "memory: guest=%" PRIu64 ", host=%" PRIu64 "\n"
@@ -50,7 +51,8 @@ char *bochs_config(const struct bochs_files *files,
 		     "error: action=ignore\n"
 		     "info: action=ignore\n"
 		     "debug: action=ignore\n",
-		     IPS, options->icount ? START_DATE : "local", mib, mib,
+		     options->processor ? options->processor : PROCESSOR, IPS,
+		     options->icount ? START_DATE : "local", mib, mib,
 		     files->dir, files->console, report, files->dir) < 0)
 		return NULL;
 	return text;

@@ -23,6 +23,7 @@ enum option_key {
 	KEY_CPUS,
 	KEY_MACHINE,
 	KEY_FEATURES,
+	KEY_PROCESSOR,
 	KEY_ICOUNT,
 	KEY_STATS,
 	KEY_LOG,
@@ -77,6 +78,10 @@ static const struct argp_option option_list[] = {
 	{ "features", KEY_FEATURES, "LIST", 0,
 	  "What the processor has beside, or less than, an EPYC: names as QEMU "
 	  "knows them, each with + or -, as in +la57,+pku,-smap",
+	  2 },
+	{ "processor", KEY_PROCESSOR, "MODEL", 0,
+	  "The processor that Bochs emulates, of those that `bochs --help cpu' "
+	  "lists (default corei7_skylake_x)",
 	  2 },
 	{ "icount", KEY_ICOUNT, NULL, 0,
 	  "Repeatable: one instruction is one nanosecond and one TSC tick", 2 },
@@ -267,6 +272,17 @@ static const char *set_features(struct options *options, const char *text)
 	return "is not a list of features like +la57,-smap";
 }
 
+/* It becomes a part of a line of Bochs's configuration. */
+static const char *set_processor(struct options *options, const char *text)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+
+	if (!*text || text[strspn(text, letters)])
+		return "is not a processor like corei7_haswell_4770";
+	options->processor = text;
+	return NULL;
+}
+
 static const char *set_memory(struct options *options, const char *text)
 {
 	const char *wrong = options_size(text, &options->memory);
@@ -333,6 +349,8 @@ static const char *take_value(struct options *options, int key,
 		return set_guest(options, text);
 	case KEY_FEATURES:
 		return set_features(options, text);
+	case KEY_PROCESSOR:
+		return set_processor(options, text);
 	case KEY_MEMORY:
 		return set_memory(options, text);
 	case KEY_CPUS:
@@ -413,7 +431,10 @@ static int check_together(const struct options *options, struct outcome *out)
 	if (options->features && options->bochs)
 		return outcome_set(out, OUTCOME_USAGE,
 				   "--features needs QEMU: Bochs has whole "
-				   "processors only");
+				   "processors only, by --processor");
+	if (options->processor && !options->bochs)
+		return outcome_set(out, OUTCOME_USAGE,
+				   "--processor needs --machine bochs");
 	if (options->icount && options->kvm)
 		return outcome_set(out, OUTCOME_USAGE,
 				   "--icount needs --machine tcg or bochs: KVM "

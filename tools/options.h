@@ -19,6 +19,7 @@ struct options {
 	const char *append;	/* the guest's command line */
 	const char *hypervisor; /* file name or NULL: where it is installed */
 	const char *qemu;	/* program name or path */
+	const char *processor;	/* of Bochs's, or NULL: its default here */
 	const char *features;	/* of the processor, "+la57,-smap", or NULL */
 	const char *stats;	/* file name or NULL */
 	const char *log;	/* file name or NULL */

@@ -6,6 +6,7 @@
 #include "cpu/end.h"
 
 #include "cpu/cpu.h"
+#include "cpu/serial.h"
 
 #define DEBUG_EXIT_PORT 0xf4
 #define SHUTDOWN_PORT	0x8900
@@ -15,6 +16,7 @@ noreturn void machine_end(uint32_t code)
 	static const char word[] = "Shutdown";
 	unsigned i;
 
+	serial_drain(); /* the last report is in there */
 	outl(DEBUG_EXIT_PORT, code);
 	for (i = 0; i < sizeof(word) - 1; i++)
 		outb(SHUTDOWN_PORT, (uint8_t)word[i]);

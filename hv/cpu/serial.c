@@ -26,6 +26,7 @@ enum {
 #define MCR_OUT2       0x08 /* lets the interrupt line through, on a PC */
 #define LSR_DATA       0x01
 #define LSR_THR_EMPTY  0x20
+#define LSR_ALL_SENT   0x40 /* the shift register too */
 
 #define FIFO_BYTES 16
 #define POLLS_MAX  200000
@@ -59,12 +60,12 @@ static void uart_init(struct uart *u)
 }
 
 /* A port with nothing behind it reads 0xff, which looks empty: no wait. */
-static bool uart_wait(struct uart *u)
+static bool uart_wait(struct uart *u, uint8_t status)
 {
 	uint32_t i;
 
 	for (i = 0; i < POLLS_MAX; i++) {
-		if (inb((uint16_t)(u->port + LSR)) & LSR_THR_EMPTY) {
+		if (inb((uint16_t)(u->port + LSR)) & status) {
 			u->room = u->burst;
 			return true;
 		}
@@ -75,7 +76,7 @@ static bool uart_wait(struct uart *u)
 
 static void uart_write(struct uart *u, uint8_t byte)
 {
-	if (u->room == 0 && !uart_wait(u))
+	if (u->room == 0 && !uart_wait(u, LSR_THR_EMPTY))
 		return;
 	u->room--;
 	outb((uint16_t)(u->port + DATA), byte);
@@ -85,6 +86,12 @@ void serial_init(void)
 {
 	uart_init(&com1);
 	uart_init(&com2);
+}
+
+void serial_drain(void)
+{
+	uart_wait(&com1, LSR_ALL_SENT);
+	uart_wait(&com2, LSR_ALL_SENT);
 }
 
 void host_console_write(uint8_t byte)

@@ -21,6 +21,9 @@ int host_console_read(void);
 /* Writes to COM2 as it is. */
 void report_write(const char *text, size_t n);
 
+/* Waits, as boundedly, until nothing is left in the transmitters. */
+void serial_drain(void);
+
 /* The next byte that came in on COM2, or -1, as above. */
 int report_read(void);
 

@@ -44,7 +44,9 @@ static void the_machine(void **state)
 	has(text, "time0=local");
 	free(text);
 	options.icount = true;
+	options.processor = "corei7_haswell_4770";
 	text = bochs_config(&files, &options);
+	has(text, "cpu: model=corei7_haswell_4770, ");
 	has(text, "time0=1767225600");
 	free(text);
 }

@@ -139,6 +139,34 @@ static void features_are_names(void **state)
 	}
 }
 
+static void a_processor_is_a_name(void **state)
+{
+	static const char *const good[] = { "corei7_haswell_4770", "p4" };
+	static const char *const bad[] = { "", "a b", "a,count=2", "A",
+					   "a\nb" };
+	char *words[] = { "run",   "--kernel",	  "k",	"--machine",
+			  "bochs", "--processor", NULL, NULL };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct outcome out = { .status = OUTCOME_GOOD };
+		struct options options;
+
+		words[6] = (char *)good[i];
+		assert_int_equal(options_parse(7, words, &options, &out), 0);
+		assert_string_equal(options.processor, good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct outcome out = { .status = OUTCOME_GOOD };
+		struct options options;
+
+		words[6] = (char *)bad[i];
+		assert_int_equal(options_parse(7, words, &options, &out),
+				 OUTCOME_USAGE);
+		assert_non_null(strstr(out.text, "--processor"));
+	}
+}
+
 static void first_complaint_stands(void **state)
 {
 	char *words[] = { "run", "--memory", "7Q", "--cpus", "x", NULL };
@@ -160,6 +188,7 @@ int main(void)
 		cmocka_unit_test(whole_command_line),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(features_are_names),
+		cmocka_unit_test(a_processor_is_a_name),
 		cmocka_unit_test(first_complaint_stands),
 	};
 
