@@ -53,14 +53,12 @@ vmmu run --machine bochs --processor no_such_processor \
 is "an unknown processor: status" "$status" 4
 like "an unknown processor: sentence" "$sentence" "^vmmu: Bochs did not start: "
 
-# SVM, as another than QEMU has it: by the same image.
-for scheme in nested vtlb shadow; do
-	on ryzen $scheme permute "levels=4 part=1"
-	ends 1 exit 0
-	is "$label: the engine" "$(stat .engine)" svm
-	like "$label: nothing is wrong" "$output" \
-		'permute: [0-9]{6} cases, 0 wrong'
-done
+# SVM, as another than QEMU has it, by the same image. It loads no CR2 from the
+# VMCB, and so no page fault can be injected.
+on ryzen nested permute "levels=4 part=1"
+ends 1 exit 0
+is "$label: the engine" "$(stat .engine)" svm
+like "$label: nothing is wrong" "$output" 'permute: [0-9]{6} cases, 0 wrong'
 on ryzen nested task ""
 ends 1 exit 0
 for scheme in vtlb shadow; do
