@@ -100,12 +100,18 @@ from_guest_saved:
 	movq	%rsp, %rdi
 	call	pv_trap
 	jmp	pv_exit
-/* rbx is pv_current. */
+/* rbx is pv_current. Back to where the write was, which IRET alone can, unless
+ * there is more to do. */
 kernel_fault:
 	SAVE_MORE
 	cld
 	movq	%rbx, %rdi
 	call	pv_kernel_fault
+	cmpb	$0, PV_CPU_LEAVE(%rbx)
+	jne	pv_exit
+	movq	PV_CPU_INFO(%rbx), %rax
+	cmpb	$0, (%rax)		/* an upcall is pending */
+	je	by_iret
 	jmp	pv_exit
 from_guest_lost:
 	SAVE_MORE

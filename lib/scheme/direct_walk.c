@@ -125,40 +125,43 @@ static inline bool is_on_way(const struct vmmu_cpu *cpu, gva_t gva)
 }
 
 /* The hpa of the byte at gva, where that is in an L1 which only the leaf keeps
- * from being written, as it must; else 0. */
-static inline uint64_t trapped_at(const struct vmmu_cpu *cpu, gva_t gva)
+ * from being written, as it must. False: not so. */
+static inline bool trapped_at(const struct vmmu_cpu *cpu, gva_t gva,
+			      uint64_t *at)
 {
 	const struct vmmu_direct_cpu *seat = cpu->state;
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
 	uint64_t entry;
 
 	if (!is_on_way(cpu, gva) && !find_way(cpu, gva))
-		return 0;
+		return false;
 	entry = entry_load(direct_slot(d, seat->way.leaf));
 	if ((entry & (ENTRY_P | ENTRY_W)) != ENTRY_P ||
 	    !direct_is(direct_frame(d, entry_frame(entry)), VMMU_FRAME_L1))
-		return 0;
-	return (entry & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK);
+		return false;
+	*at = (entry & ENTRY_ADDR) | (gva.v & VMMU_PAGE_MASK);
+	return true;
 }
 
 bool vmmu_direct_is_trapped(struct vmmu_cpu *cpu, gva_t gva, hpa_t *at)
 {
-	*at = mk_hpa(trapped_at(cpu, gva));
-	return at->v;
+	return trapped_at(cpu, gva, &at->v);
 }
 
 /* The way down once, then as direct_trap.c does it: the frame is an L1 and
  * stays one meanwhile, so only what the new entry refers to is to be asked.
- * NULL: not such a write. */
-static inline uint64_t *trapped_slot(const struct vmmu_cpu *cpu, gva_t gva)
+ * False: not such a write. */
+static inline bool trapped_slot(const struct vmmu_cpu *cpu, gva_t gva,
+				uint64_t **slot)
 {
 	const struct vmmu_direct_vm *d = cpu->vm->direct;
 	uint64_t at;
 
-	if (gva.v % sizeof(uint64_t) || d->doomed_count)
-		return NULL;
-	at = trapped_at(cpu, gva);
-	return at ? direct_slot(d, at) : NULL;
+	if (gva.v % sizeof(uint64_t) || d->doomed_count ||
+	    !trapped_at(cpu, gva, &at))
+		return false;
+	*slot = direct_slot(d, at);
+	return true;
 }
 
 /* The new entry does not depend on the old one, so it is got first, and then
@@ -167,9 +170,10 @@ bool vmmu_direct_trapped_quick(struct vmmu_cpu *cpu, gva_t gva, uint64_t value,
 			       uint64_t *old)
 {
 	struct vmmu_direct_vm *d = cpu->vm->direct;
-	uint64_t *slot = trapped_slot(cpu, gva), was;
+	uint64_t *slot, was;
 
-	if (!slot || leaf_take(d, &value, false) != VMMU_DIRECT_OK)
+	if (!trapped_slot(cpu, gva, &slot) ||
+	    leaf_take(d, &value, false) != VMMU_DIRECT_OK)
 		return false;
 	was = __atomic_exchange_n(slot, value, __ATOMIC_ACQ_REL);
 	if (was & ENTRY_P)
@@ -199,10 +203,10 @@ bool vmmu_direct_trapped_and(struct vmmu_cpu *cpu, gva_t gva, uint64_t keep,
 			     uint64_t *old)
 {
 	struct vmmu_direct_vm *d = cpu->vm->direct;
-	uint64_t *slot = trapped_slot(cpu, gva), was, entry;
+	uint64_t *slot, was, entry;
 	bool done;
 
-	if (!slot)
+	if (!trapped_slot(cpu, gva, &slot))
 		return false;
 	was = entry_load(slot);
 	do {
