@@ -7,6 +7,7 @@
  *   data            an entry of a page that is no table yet
  *   va              by address, which walks to the entry
  *   trapped         a write to a read-only table: found, read, written
+ *   exchanged       the same in one, as XCHG has it
  *   pin             an L1 whose 512 entries map pages: promoted and demoted
  *   pin4            an L4 with 80 links, as a new process's
  *   root            an L4 loaded that is pinned
@@ -135,30 +136,35 @@ static __attribute__((noinline)) const struct vmmu_direct_update *change(
 	return u;
 }
 
-static void update(uint64_t i)
+/* As the engine does it: the short way, or else the long one. */
+static void one(const struct vmmu_direct_update *u)
 {
 	uint32_t budget = 4096;
 
-	expect(!vmmu_direct_update(&cpu, change(i), &budget));
+	expect(vmmu_direct_update_quick(&vm, u->at.v, u->value, false) ||
+	       !vmmu_direct_update(&cpu, u, &budget));
+}
+
+static void update(uint64_t i)
+{
+	one(change(i));
 }
 
 static void same(uint64_t i)
 {
 	struct vmmu_direct_update u = { .at = change(i)->at };
-	uint32_t budget = 4096;
 
 	u.at.v = (FIRST + 3) << VMMU_PAGE_SHIFT | 64 * 8;
 	u.value = to(DATA, RW) | (i & 1) << 63;
-	expect(!vmmu_direct_update(&cpu, &u, &budget));
+	one(&u);
 }
 
 static void data(uint64_t i)
 {
 	struct vmmu_direct_update u = *change(i);
-	uint32_t budget = 4096;
 
 	u.at.v = (FIRST + DATA) << VMMU_PAGE_SHIFT | i % 512 * 8;
-	expect(!vmmu_direct_update(&cpu, &u, &budget));
+	one(&u);
 }
 
 static void batch(uint64_t i)
@@ -187,6 +193,15 @@ static void trapped(uint64_t i)
 		&cpu, mk_gva(3 * VMMU_PAGE_SIZE + (64 + i % 256) * 8), &at));
 	was = vmmu_direct_entry(&cpu, at);
 	expect(!vmmu_direct_trapped_write(&cpu, at, 8, change(i)->value, &was));
+}
+
+static void exchanged(uint64_t i)
+{
+	uint64_t gva = 3 * VMMU_PAGE_SIZE + (64 + i % 256) * 8, was;
+
+	if (!vmmu_direct_trapped_quick(&cpu, mk_gva(gva), change(i)->value,
+				       &was))
+		trapped(i);
 }
 
 static void pin(uint64_t i)
@@ -225,10 +240,10 @@ static const struct {
 	const char *name;
 	void (*run)(uint64_t i);
 } op[] = {
-	{ "update", update }, { "data", data }, { "same", same },
-	{ "batch", batch },   { "va", va },	{ "trapped", trapped },
-	{ "pin", pin },	      { "pin4", pin4 }, { "root", root },
-	{ "loop", loop },
+	{ "update", update },	    { "data", data }, { "same", same },
+	{ "batch", batch },	    { "va", va },     { "trapped", trapped },
+	{ "exchanged", exchanged }, { "pin", pin },   { "pin4", pin4 },
+	{ "root", root },	    { "loop", loop },
 };
 
 int main(int argc, char **argv)
@@ -245,5 +260,5 @@ int main(int argc, char **argv)
 	}
 	return bench_usage(
 		argv[0],
-		"update|same|data|batch|va|trapped|pin|pin4|root|loop");
+		"update|same|data|batch|va|trapped|exchanged|pin|pin4|root|loop");
 }

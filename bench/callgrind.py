@@ -50,6 +50,8 @@ BENCHES = [
      200, None),
     ("direct trapped write", "bench_direct trapped", "bench_direct loop",
      300, None),
+    ("direct trapped XCHG", "bench_direct exchanged", "bench_direct loop",
+     150, None),
     ("direct pin and unpin of a full L1", "bench_direct pin",
      "bench_direct loop", 40000, None),
     ("direct pin and unpin of an L4 with 80 links", "bench_direct pin4",
