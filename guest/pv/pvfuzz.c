@@ -390,7 +390,7 @@ static void vcpus(struct multicall_entry *m)
 	m->args[2] = place(words);
 	/* Its words stay where they are: nobody else's memory has them. */
 	if (m->args[0] == VCPUOP_register_vcpu_info) {
-		words[0] = mfn_of(some_table());
+		words[0] = own_first ? mfn_of(some_table()) : foreign[0];
 		m->args[2] = (uintptr_t)words;
 	}
 }

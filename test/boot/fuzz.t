@@ -53,5 +53,6 @@ ok "direct: tables of all levels come and go" jq -e '.direct |
 	.promoted.l1 > 500 and .promoted.l2 > 50 and .promoted.l3 > 50 and
 	.promoted.l4 > 30 and .promoted.segments > 100 and .demoted.l1 > 500 and
 	.released > 20 and .trapped_writes > 500' "$scratch/stats"
-
+fuzz shadow "$first"
+fuzz shadow $((first + 1))
 finish
