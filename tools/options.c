@@ -53,8 +53,8 @@ static const struct argp_option option_list[] = {
 	  "TIME, as 200ms or 1s",
 	  1 },
 	{ "roots", KEY_ROOTS, "N", 0,
-	  "Page-table roots that shadow keeps, 1 to 64 (default 32, of a "
-	  "paravirtual guest 4)",
+	  "Page-table roots that shadow keeps, 1 to 64 (default 32; of a "
+	  "paravirtual guest those of 4 processes, two each)",
 	  1 },
 	{ "table-memory", KEY_TABLE_MEMORY, "KIB", 0,
 	  "Most memory for the tables that the processor walks for the guest "
