@@ -22,6 +22,8 @@ static const struct command commands[] = {
 	  run_command },
 	{ "extract", "take the vmlinux out of a Linux bzImage",
 	  extract_command },
+	{ "show", "print a report of a run, the largest counts first",
+	  show_command },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -9,5 +9,6 @@
 
 int run_command(int argc, char **argv, struct outcome *out);
 int extract_command(int argc, char **argv, struct outcome *out);
+int show_command(int argc, char **argv, struct outcome *out);
 
 #endif

@@ -88,4 +88,15 @@ ok "$label: the library counts what the engine does" jq -e '
 	.direct.unpin == .pv.mmuext_op.unpin and
 	.direct.updates == .pv.mmu_update.single + .pv.mmu_update.batched and
 	.direct.pin.l1 == .pv.mmuext_op.pin_l1' "$scratch/stats"
+
+# For people.
+vmmu show "$scratch/stats"
+is "shown: status" "$status" 0
+is "shown: its first table of hypercalls" \
+	"$(grep -A1 '^pv hypercalls' <<<"$output" | tail -1 | tr -s ' ')" \
+	" $(stat '.pv.hypercalls | to_entries | max_by(.value) |
+		"\(.value) \(.key)"')"
+like "shown: page faults" "$output" "[0-9]+  #PF page fault"
+vmmu show /nowhere
+is "shown: what is not there" "$status" 4
 finish
