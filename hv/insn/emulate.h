@@ -88,4 +88,17 @@ unsigned insn_brief_invlpg(const uint8_t *bytes, const uint64_t *gpr,
 unsigned insn_brief_store(const uint8_t *bytes, const uint64_t *gpr,
 			  uint64_t *linear, uint64_t *value);
 
+/* MOV to CR3, [41] 0f 22 11011bbb, of the same: inline, for the process
+ * switch. */
+static inline unsigned insn_brief_load_cr3(const uint8_t *bytes, unsigned *gpr)
+{
+	unsigned b = bytes[0] == 0x41;
+	uint32_t word;
+
+	__builtin_memcpy(&word, bytes, sizeof(word));
+	word = b ? word >> 8 : word & 0xffffff;
+	*gpr = (word >> 16 & 7) | b << 3;
+	return (word & 0xf8ffff) == 0xd8220f ? 3 + b : 0;
+}
+
 #endif

@@ -408,7 +408,7 @@ static uint64_t msw_value(const struct vcpu *v, const struct exit_cr *cr)
 }
 
 /* The processor has decoded it. */
-static void exit_cr_told(struct vcpu *v)
+static __attribute__((noinline)) void exit_cr_told(struct vcpu *v)
 {
 	const struct exit_cr cr = v->exit.cr;
 	uint64_t all = vcpu_look(v)->bits == 64 ? UINT64_MAX : UINT32_MAX;
@@ -442,17 +442,12 @@ static __attribute__((noinline)) unsigned decode_cr(struct vcpu *v,
 	return 0;
 }
 
-static void exit_cr(struct vcpu *v)
+static __attribute__((noinline)) void exit_cr_decoded(struct vcpu *v,
+						      const uint8_t *code)
 {
-	const uint8_t *code;
 	struct insn_cr cr;
 	unsigned length = 0;
 
-	if (v->exit.cr.told) {
-		exit_cr_told(v);
-		return;
-	}
-	code = vcpu_code(v);
 	if (code && v->look.bits == 64)
 		length = insn_brief_cr(code, &cr);
 	if (!length && v->event.type == EVENT_NONE)
@@ -461,13 +456,6 @@ static void exit_cr(struct vcpu *v)
 		return;
 	if (cr.number != v->exit.cr.number)
 		return; /* the guest has changed its code: run what is there */
-	if (cr.write && cr.number == 3 && v->look.bits == 64) {
-		if (vcpu_load_cr3(v, v->gpr[cr.gpr]))
-			vcpu_advance(v, v->rip + length);
-		else
-			vcpu_raise_error(v, VECTOR_GP, 0);
-		return;
-	}
 	if (!cr.write) {
 		uint64_t value = read_cr(v, cr.number);
 
@@ -479,6 +467,27 @@ static void exit_cr(struct vcpu *v)
 		return;
 	}
 	vcpu_advance(v, vcpu_wrap(v, v->rip + length));
+}
+
+/* A process switch is one instruction in 64-bit code. */
+static void exit_cr(struct vcpu *v)
+{
+	const uint8_t *code;
+	unsigned gpr, length;
+
+	if (v->exit.cr.told) {
+		exit_cr_told(v);
+		return;
+	}
+	code = vcpu_code(v);
+	if (!code || v->look.bits != 64 || v->exit.cr.number != 3)
+		length = 0;
+	else
+		length = insn_brief_load_cr3(code, &gpr);
+	if (length && vcpu_load_cr3(v, v->gpr[gpr]))
+		vcpu_advance(v, v->rip + length);
+	else
+		exit_cr_decoded(v, code);
 }
 
 static void exit_xsetbv(struct vcpu *v)

@@ -255,12 +255,16 @@ void vmmu_cpu_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)
 /* What was written may be a table under any scheme in use. */
 void vmmu_cpu_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size)
 {
-	for (unsigned i = 0; i < VMMU_SCHEMES_MAX; i++) {
-		const struct vmmu_scheme *scheme = cpu->vm->use[i].scheme;
+	const struct vmmu_scheme_use *use = cpu->vm->use;
+	const struct vmmu_scheme *mine = cpu->scheme;
 
-		if (scheme && scheme->wrote)
-			scheme->wrote(cpu, gpa, size);
-	}
+	for (unsigned i = 0; i < VMMU_SCHEMES_MAX; i++)
+		if (__builtin_expect(use[i].scheme && use[i].scheme != mine &&
+					     use[i].scheme->wrote,
+				     0))
+			use[i].scheme->wrote(cpu, gpa, size);
+	if (mine->wrote)
+		mine->wrote(cpu, gpa, size);
 }
 
 bool vmmu_cpu_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)

@@ -222,5 +222,5 @@ uint32_t shadow_audit(struct vmmu_vm *vm, const struct vmmu_audit_sink *sink)
 			       cpu->other.root.v, p->table_page.v);
 	}
 	c.pages += s->blank_count[0] * 2 + s->blank_count[1] * 3;
-	return c.pages + s->desc_count + s->bucket_count;
+	return c.pages + s->desc_count + s->bucket_count + 1;
 }

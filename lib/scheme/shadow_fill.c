@@ -16,6 +16,7 @@
  */
 #include "scheme/shadow_page.h"
 
+#include "mem/gmem_line.h"
 #include "pt/gpte.h"
 #include "scheme/real.h"
 
@@ -24,12 +25,18 @@
 bool shadow_read(struct vmmu_cpu *cpu, uint64_t gpa, unsigned size,
 		 uint64_t *entry)
 {
+	uint64_t in = gpa & VMMU_PAGE_MASK;
+	const uint8_t *at;
 	uint8_t *page;
 
+	if (gmem_is_current(&cpu->mem) && gmem_hit(&cpu->mem, gpa - in, &at)) {
+		*entry = gpte_read(at + in, size);
+		return true;
+	}
 	if (vmmu_gmem_page(&cpu->mem, gpa_gfn(mk_gpa(gpa)), VMMU_R, &page) !=
 	    VMMU_GMEM_OK)
 		return false;
-	*entry = gpte_read(page + (gpa & VMMU_PAGE_MASK), size);
+	*entry = gpte_read(page + in, size);
 	return true;
 }
 

@@ -95,6 +95,9 @@ bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm)
 	uint32_t want = 1;
 
 	s->vm = vm;
+	s->hash = get(s, &s->hash_page);
+	if (!s->hash)
+		return false;
 	shadow_absent_begin(s);
 	while (want < SHADOW_BUCKETS && want * 128 < vm->pool.limit)
 		want *= 2;
@@ -120,6 +123,7 @@ void shadow_end(struct shadow_vm *s)
 		put(s, s->desc[--s->desc_count]->table_page);
 	while (s->bucket_count)
 		put(s, s->bucket_page[--s->bucket_count]);
+	put(s, s->hash_page);
 	shadow_settle(s);
 	end_beside(s);
 }
@@ -324,19 +328,18 @@ static struct shadow_page *from_blank(struct shadow_vm *s,
 {
 	bool snap = wants_snap(key);
 	uint16_t id = s->blank[snap];
-	struct shadow_page *p = shadow_at(s, id), was = *p;
+	struct shadow_page *p = shadow_at(s, id);
 
 	s->blank[snap] = p->hash_next;
 	s->blank_count[snap]--;
-	*p = (struct shadow_page){ .key = *key,
-				   .table = was.table,
-				   .links = was.links,
-				   .snap = was.snap,
-				   .table_page = was.table_page,
-				   .links_page = was.links_page,
-				   .snap_page = was.snap_page,
-				   .used = true,
-				   .id = id };
+	p->key = *key;
+	p->writes = 0;
+	p->used = true;
+	p->rows = 0;
+	p->guest = NULL;
+	p->generation = 0;
+	p->idle = 0;
+	p->known = 0;
 	return p;
 }
 
@@ -472,7 +475,7 @@ void shadow_page_free(struct shadow_vm *s, struct shadow_page *p)
 		give_pages(s, p);
 		return;
 	}
-	p->used = false;
+	p->used = false; /* unlinked, empty, in sync and no root already */
 	p->hash_next = s->blank[wants_snap(&p->key)];
 	s->blank[wants_snap(&p->key)] = id;
 	s->blank_count[wants_snap(&p->key)]++;
@@ -571,12 +574,13 @@ void shadow_recycle(struct shadow_vm *s, uint32_t pages)
  * entry needs to be looked at. */
 static void forget_all(struct shadow_vm *s)
 {
-	memset(s->hash, 0, sizeof(s->hash));
+	memset(s->hash, 0, VMMU_PAGE_SIZE);
 	memset(s->region, 0, sizeof(s->region));
 	memset(s->large, 0, sizeof(s->large));
 	for (uint32_t i = 0; i < s->bucket_count; i++)
 		memset(s->bucket[i], 0, VMMU_PAGE_SIZE);
 	s->oldest = s->newest = s->count = s->tables = s->unsync_count = 0;
+	s->orphans = false;
 	shadow_quick_forget(s, NULL);
 }
 

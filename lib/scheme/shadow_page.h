@@ -20,7 +20,7 @@
 #include "scheme/combine.h"
 
 #define SHADOW_ENTRIES	512u
-#define SHADOW_HASH	256u
+#define SHADOW_HASH	2048u /* a pool page of ids */
 #define SHADOW_REGIONS	512u
 #define SHADOW_IN_PAGE	32u /* pages described in one pool page */
 #define SHADOW_DESCS	64u
@@ -28,11 +28,11 @@
 #define SHADOW_UNSYNC	64u
 #define SHADOW_ROOTS	64u
 #define SHADOW_QUICK	16u
-#define SHADOW_HINTS	64u
+#define SHADOW_HINTS	256u
 #define SHADOW_NO_FRAME UINT64_MAX
 
 /* A worst fill, with the state and one instruction's other addresses. */
-#define SHADOW_LIMIT_MIN 40u
+#define SHADOW_LIMIT_MIN 41u
 
 /* What decides a shadow page's contents. */
 struct shadow_key {
@@ -115,8 +115,10 @@ struct shadow_vm {
 	uint64_t absent; /* what entries that are none are: 0, or TRAP */
 	bool stale;	 /* hardware must be flushed before the guest runs */
 	bool remode;	 /* what entries mean is about to be something else */
+	bool orphans;	 /* a root has gone that led to others */
 	uint64_t large[PT_LEVELS_MAX + 1]; /* leaves, by level */
-	uint16_t hash[SHADOW_HASH];
+	uint16_t *hash;
+	hpa_t hash_page;
 	uint16_t region[SHADOW_REGIONS]; /* tables by 2 MiB of frames */
 	struct shadow_page *desc[SHADOW_DESCS];
 	uint32_t *bucket[SHADOW_BUCKETS];
@@ -129,13 +131,18 @@ struct shadow_vm {
 	uint16_t owner[SHADOW_UNSYNC]; /* the one root it is under; 0: any */
 	struct shadow_quick quick[SHADOW_QUICK];
 	struct {
-		uint64_t region, top;
+		uint64_t region, top_entry;
 		struct shadow_page *page;
+		const uint64_t *table; /* the page's */
+		uint16_t top;	       /* where the root has top_entry */
+		uint8_t shift;	       /* of the page's entries */
 	} code; /* the same of the last gva that was translated */
 };
 
 _Static_assert(SHADOW_DESCS *SHADOW_IN_PAGE <= UINT16_MAX,
 	       "a page's id fits where it is kept");
+_Static_assert(SHADOW_HASH * sizeof(uint16_t) == VMMU_PAGE_SIZE,
+	       "the heads of the chains fill a pool page");
 _Static_assert(sizeof(struct shadow_vm) <= VMMU_PAGE_SIZE,
 	       "a VM's state is one table page");
 
@@ -208,6 +215,18 @@ static inline bool shadow_is_pae_root(const struct shadow_page *p)
 	return p->key.level == 3 && (p->key.mode & 7) < 4;
 }
 
+/* Of the guest's table. */
+static inline unsigned shadow_entry_size(const struct shadow_page *p)
+{
+	return p->key.format == 2 ? 4 : 8;
+}
+
+/* Hardware may reach it, or a load of CR3. */
+static inline bool shadow_is_linked(const struct shadow_page *p)
+{
+	return p->parents || p->vcpus || p->cached;
+}
+
 /* Groups of eight entries that are not all 0, a bit each. */
 static inline uint64_t shadow_rows(const struct shadow_page *p)
 {
@@ -220,6 +239,9 @@ static inline unsigned shadow_index(const struct shadow_page *p, uint64_t addr)
 
 	return (unsigned)(addr >> (12 + 9 * (p->key.level - 1))) & mask;
 }
+
+/* shadow_root.c */
+uint32_t shadow_mode(const struct vmmu_mode *m);
 
 /* shadow_page.c: the cache. */
 bool shadow_begin(struct shadow_vm *s, struct vmmu_vm *vm);
@@ -249,7 +271,7 @@ uint32_t shadow_first_of(const struct shadow_vm *s, uint32_t id,
 			 uint64_t frame);
 static inline unsigned shadow_hash(uint64_t value)
 {
-	return (unsigned)(value * UINT64_C(0x9e3779b97f4a7c15) >> 56) %
+	return (unsigned)(value * UINT64_C(0x9e3779b97f4a7c15) >> 53) %
 	       SHADOW_HASH;
 }
 
@@ -330,6 +352,26 @@ void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		   const struct vmmu_slot *slot);
 
 /* shadow_sync.c: what the guest writes to its tables. */
+/* Our leaf at `index` of a level 1 page was made from the snapshot's entry; the
+ * guest has `now`. */
+void shadow_renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		  struct shadow_page *p, unsigned index, uint64_t now);
+void shadow_sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		       struct shadow_page *p, unsigned index);
+/* Is the mode that this page is for the vCPU's? Its root's is. */
+static inline bool shadow_is_of_mode(const struct vmmu_cpu *cpu,
+				     const struct shadow_vm *s,
+				     const struct shadow_page *p)
+{
+	const struct shadow_page *root = cpu->state;
+
+	if (s->remode)
+		return false;
+	if (cpu->scheme != &vmmu_shadow || !root)
+		return p->key.mode == shadow_mode(&cpu->mode);
+	return p->key.mode == root->key.mode;
+}
+
 /* It is about to: what must be done? */
 enum shadow_write {
 	SHADOW_WRITE_EMULATE,
@@ -338,9 +380,6 @@ enum shadow_write {
 };
 enum shadow_write shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			       uint64_t frame);
-/* A table above level 1 is there. */
-bool shadow_has_upper(const struct shadow_vm *s, uint64_t frame);
-void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
 bool shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
 void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep);
 /* What a load of CR3 flushes: what is under the vCPU's root, made right. */
@@ -350,18 +389,20 @@ void shadow_disown(struct shadow_vm *s);
 void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       uint64_t frame);
 void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva);
-/* Does this guest entry, at a place of `p`, lead to this child? */
-bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
-		 const struct shadow_page *p, const struct shadow_page *child,
-		 uint64_t entry);
 /* A leaf table that no page shadows yet: most often the guest has just made
  * it, and goes on to write there. Its page may begin out of sync. */
 bool shadow_is_fresh(const struct shadow_vm *s, const struct shadow_key *key);
 void shadow_begin_unsync(struct shadow_vm *s, struct shadow_page *p);
 void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p);
 
+/* shadow_written.c: by software. */
+void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size);
+/* Does this guest entry, at a place of `p`, lead to this child? */
+bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
+		 const struct shadow_page *p, const struct shadow_page *child,
+		 uint64_t entry);
+
 /* shadow_root.c: the roots. */
-uint32_t shadow_mode(const struct vmmu_mode *m);
 bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s);
 /* The same where only CR3 has changed since the last load. */
 bool shadow_root_reload(struct vmmu_cpu *cpu, struct shadow_vm *s);

@@ -25,12 +25,16 @@
 
 void shadow_quick_forget(struct shadow_vm *s, const struct shadow_page *p)
 {
-	bool all = !p || p->key.level > 1;
-
-	for (unsigned i = 0; i < SHADOW_QUICK; i++)
-		if (all || s->quick[i].page == p)
+	if (!p || p->key.level > 1) {
+		for (unsigned i = 0; i < SHADOW_QUICK; i++)
 			s->quick[i].tag = 0;
-	if (all || s->code.page == p)
+		s->code.page = NULL;
+		return;
+	}
+	for (unsigned i = 0; i < SHADOW_QUICK; i++)
+		if (s->quick[i].page == p)
+			s->quick[i].tag = 0;
+	if (s->code.page == p)
 		s->code.page = NULL;
 }
 
@@ -111,29 +115,19 @@ static inline unsigned index_at(uint64_t gva, unsigned level)
 	return gva >> (3 + 9 * level) & (SHADOW_ENTRIES - 1);
 }
 
-static inline bool translate_in(const struct shadow_page *p, uint64_t gva,
-				hpa_t *hpa)
-{
-	unsigned level = p->key.level;
-	uint64_t entry = shadow_load(p, index_at(gva, level));
-	uint64_t in = (UINT64_C(1) << (3 + 9 * level)) - 1;
-
-	*hpa = mk_hpa((entry & SHADOW_ADDR & ~in) | (gva & in));
-	return entry & SHADOW_P && shadow_is_leaf(p, entry);
-}
-
 static __attribute__((noinline)) bool translate_down(struct shadow_vm *s,
 						     struct shadow_page *p,
 						     uint64_t gva, hpa_t *hpa)
 {
 	/* A root of four entries is indexed otherwise. */
 	bool plain = !shadow_is_pae_root(p);
-	uint64_t top = shadow_load(p, shadow_index(p, gva));
+	unsigned top = shadow_index(p, gva);
+	uint64_t top_entry = shadow_load(p, top), entry, in;
 
 	for (;;) {
 		unsigned index = shadow_index(p, gva);
-		uint64_t entry = shadow_load(p, index);
 
+		entry = shadow_load(p, index);
 		if (!(entry & SHADOW_P))
 			return false;
 		if (shadow_is_leaf(p, entry))
@@ -142,23 +136,36 @@ static __attribute__((noinline)) bool translate_down(struct shadow_vm *s,
 	}
 	if (p->key.level < 3 && plain) {
 		s->code.region = gva >> 21;
-		s->code.top = top;
+		s->code.top = (uint16_t)top;
+		s->code.top_entry = top_entry;
+		s->code.shift = (uint8_t)(3 + 9 * p->key.level);
+		s->code.table = p->table;
 		s->code.page = p;
 	}
-	return translate_in(p, gva, hpa);
+	in = (UINT64_C(1) << (3 + 9 * p->key.level)) - 1;
+	*hpa = mk_hpa((entry & SHADOW_ADDR & ~in) | (gva & in));
+	return true;
 }
 
 /* What the processor executes is most often where it was, under whichever
- * root: the kernel's part of all roots is alike. */
+ * root: the kernel's part of all roots is alike. A leaf of a table above level
+ * 1 may have become a table. */
 bool shadow_translate(const struct vmmu_cpu *cpu, gva_t gva, hpa_t *hpa)
 {
 	struct shadow_vm *s = shadow_here(cpu);
 	struct shadow_page *p = cpu->state;
+	unsigned shift = s->code.shift;
+	uint64_t in = (UINT64_C(1) << shift) - 1, entry;
 
-	if (s->code.page && s->code.region == gva.v >> 21 &&
-	    s->code.top == p->table[index_at(gva.v, p->key.level)])
-		return translate_in(s->code.page, gva.v, hpa);
-	return translate_down(s, p, gva.v, hpa);
+	if (!s->code.page || s->code.region != gva.v >> 21 ||
+	    s->code.top_entry != p->table[s->code.top])
+		return translate_down(s, p, gva.v, hpa);
+	entry = __atomic_load_n(
+		&s->code.table[gva.v >> shift & (SHADOW_ENTRIES - 1)],
+		__ATOMIC_RELAXED);
+	*hpa = mk_hpa((entry & SHADOW_ADDR & ~in) | (gva.v & in));
+	return entry & SHADOW_P && entry != SHADOW_TRAP &&
+	       (shift == VMMU_PAGE_SHIFT || entry & SHADOW_LARGE);
 }
 
 /* 2. The fault. */

@@ -79,7 +79,7 @@ static uint8_t *hints(struct shadow_vm *s, uint64_t gfn)
 {
 	uint64_t mixed = gfn * UINT64_C(0x9e3779b97f4a7c15);
 
-	return &s->hint[mixed >> 57 & (SHADOW_HINTS - 4)];
+	return &s->hint[mixed >> 56 & (SHADOW_HINTS - 4)];
 }
 
 /* Into a place that says nothing true of this group, if there is one. */
@@ -138,6 +138,7 @@ static void keep(struct shadow_vm *s, struct shadow_page *p)
 	if (!old)
 		return;
 	shadow_at(s, old)->cached = false;
+	s->orphans |= shadow_at(s, old)->present != 0;
 	free_if_unused(s, shadow_at(s, old));
 }
 
@@ -235,9 +236,9 @@ static void adopt_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		shadow_put_table(s, p, i, child);
 }
 
-/* The pages below a root outlive it: those of its lower half, where a process
- * has few entries, are looked for, which is less than a fault for each. What
- * is out of sync there the load syncs. */
+/* The pages below a root that had to go outlive it: those of its lower half,
+ * where a process has few entries, are looked for, which is less than a fault
+ * for each. What is out of sync there the load syncs. */
 static void adopt(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		  struct shadow_page *p)
 {
@@ -283,7 +284,8 @@ static struct shadow_page *make(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		p->vcpus--;
 	} else if (p) {
 		inherit(cpu, s, p);
-		adopt(cpu, s, p);
+		if (s->orphans)
+			adopt(cpu, s, p);
 	}
 	return p;
 }

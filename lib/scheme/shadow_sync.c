@@ -37,11 +37,6 @@
 
 /* 1. Decide. */
 
-static bool is_linked(const struct shadow_page *p)
-{
-	return p->parents || p->vcpus || p->cached;
-}
-
 /* Frees pages of the frame that hardware cannot reach now; at most all. */
 static void free_unlinked(struct shadow_vm *s, uint64_t frame)
 {
@@ -71,15 +66,6 @@ static void free_other_modes(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		if (p->key.mode != mode)
 			shadow_page_free(s, p);
 	}
-}
-
-bool shadow_has_upper(const struct shadow_vm *s, uint64_t frame)
-{
-	uint32_t id = shadow_first(s, frame);
-
-	while (id && shadow_at(s, id)->key.level == 1)
-		id = shadow_next(s, id);
-	return id != 0;
 }
 
 /* The one root above, where there is no other; 0: not so. */
@@ -145,12 +131,11 @@ static void unsync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 }
 
 /* Written so often, and no walk went through it. */
-static bool flooded(struct shadow_vm *s, uint64_t frame)
+static bool flooded(struct shadow_vm *s, uint32_t id)
 {
 	bool all = true;
 
-	for (uint32_t id = shadow_first(s, frame); id;
-	     id = shadow_next(s, id)) {
+	for (; id; id = shadow_next(s, id)) {
 		struct shadow_page *p = shadow_at(s, id);
 
 		if (p->writes < FLOOD)
@@ -168,41 +153,50 @@ static void free_frame(struct shadow_vm *s, uint64_t frame)
 		shadow_page_free(s, shadow_at(s, id));
 }
 
-static bool has_unlinked(const struct shadow_vm *s, uint64_t frame)
+/* What kinds of pages are there? */
+struct kinds {
+	bool upper, unlinked, in_sync;
+};
+
+static inline struct kinds kinds_of(const struct shadow_vm *s, uint32_t id)
 {
-	for (uint32_t id = shadow_first(s, frame); id;
-	     id = shadow_next(s, id)) {
+	struct kinds k = { false, false, false };
+
+	for (; id; id = shadow_next(s, id)) {
 		const struct shadow_page *p = shadow_at(s, id);
 
-		if (!p->parents && !p->vcpus)
-			return true;
+		k.upper |= p->key.level > 1;
+		k.unlinked |= !p->parents && !p->vcpus;
+		k.in_sync |= !p->unsync;
 	}
-	return false;
+	return k;
 }
 
 enum shadow_write shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			       uint64_t frame)
 {
-	bool upper = shadow_has_upper(s, frame);
-	enum shadow_write let = upper ? SHADOW_WRITE_ENDED : SHADOW_WRITE_LET;
+	uint32_t id = shadow_first(s, frame);
+	struct kinds k = kinds_of(s, id);
+	enum shadow_write let = k.upper ? SHADOW_WRITE_ENDED : SHADOW_WRITE_LET;
 
-	if (has_unlinked(s, frame)) {
+	if (k.unlinked) {
 		free_unlinked(s, frame);
-		if (!shadow_first(s, frame))
+		id = shadow_first(s, frame);
+		if (!id)
 			return let;
-		upper = shadow_has_upper(s, frame);
+		k = kinds_of(s, id);
 	}
 	if (s->absent && shadow_absent_emulates(s, frame))
 		return SHADOW_WRITE_EMULATE;
-	if (!upper) {
+	if (!k.upper) {
 		free_other_modes(cpu, s, frame);
 		unsync_frame(cpu, s, frame);
 		return shadow_protects(s, frame) ? SHADOW_WRITE_EMULATE : let;
 	}
 	/* Out of sync already, as shadow_unshadow leaves any. */
-	if (!shadow_protects(s, frame))
+	if (!k.in_sync)
 		return let;
-	if (!flooded(s, frame))
+	if (!flooded(s, id))
 		return SHADOW_WRITE_EMULATE;
 	free_frame(s, frame);
 	return SHADOW_WRITE_ENDED;
@@ -223,30 +217,11 @@ bool shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa)
 
 /* 2. One entry again. */
 
-static unsigned entry_size(const struct shadow_page *p)
-{
-	return p->key.format == 2 ? 4 : 8;
-}
-
 /* Leaf tables: the guest's entry that ours at `index` shadows. */
 static unsigned guest_index(const struct shadow_page *p, unsigned index)
 {
 	return p->key.format == 2 ? p->key.part * SHADOW_ENTRIES + index
 				  : index;
-}
-
-/* Is the mode that this page is for the vCPU's? Its root's is. */
-static inline bool is_of_mode(const struct vmmu_cpu *cpu,
-			      const struct shadow_vm *s,
-			      const struct shadow_page *p)
-{
-	const struct shadow_page *root = cpu->state;
-
-	if (s->remode)
-		return false;
-	if (cpu->scheme != &vmmu_shadow || !root)
-		return p->key.mode == shadow_mode(&cpu->mode);
-	return p->key.mode == root->key.mode;
 }
 
 /* May ours be made anew from this one, with what is known here? Backing and
@@ -257,7 +232,7 @@ static bool may_renew(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
 	const struct vmmu_mode *m = &cpu->mode;
 	uint64_t same = p->key.format == 2 ? UINT64_C(0xfffff000) : SHADOW_ADDR;
 
-	return is_of_mode(cpu, s, p) && m->regs.cr0 & VMMU_CR0_WP &&
+	return shadow_is_of_mode(cpu, s, p) && m->regs.cr0 & VMMU_CR0_WP &&
 	       now & SHADOW_P && now & SHADOW_A && !((was ^ now) & same) &&
 	       !(now & m->level[1].reserved_leaf);
 }
@@ -275,7 +250,7 @@ static bool may_write(const struct shadow_vm *s, const struct shadow_page *p,
 }
 
 /* Our leaf was made from `was`; the guest has `now`. */
-static void renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
+void shadow_renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		  struct shadow_page *p, unsigned index, uint64_t now)
 {
 	uint64_t was = p->snap[index], entry = shadow_load(p, index), leaf;
@@ -339,14 +314,14 @@ static __attribute__((noinline)) unsigned compare_row(struct vmmu_cpu *cpu,
 						      const uint8_t *page,
 						      unsigned first)
 {
-	unsigned size = entry_size(p), changed = 0;
+	unsigned size = shadow_entry_size(p), changed = 0;
 
 	for (unsigned i = first; i < first + ROW; i++) {
 		uint64_t now = gpte_read(page + i * size, size);
 
 		if (now == p->snap[i])
 			continue;
-		renew(cpu, s, p, i, now);
+		shadow_renew(cpu, s, p, i, now);
 		changed++;
 	}
 	return changed;
@@ -357,7 +332,7 @@ static unsigned compare(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			struct shadow_page *p)
 {
 	const uint8_t *page = guest_page(cpu, p);
-	unsigned size = entry_size(p), changed = 0;
+	unsigned size = shadow_entry_size(p), changed = 0;
 
 	if (!page) {
 		shadow_page_empty(s, p);
@@ -439,7 +414,7 @@ void shadow_sync_root(struct vmmu_cpu *cpu, struct shadow_vm *s)
 			continue;
 		p = shadow_at(s, s->unsync[i]);
 		s->owner[i] = owner_of(s, p);
-		if (is_linked(p))
+		if (shadow_is_linked(p))
 			sync_page(cpu, s, p, true);
 		else
 			shadow_page_free(s, p);
@@ -467,16 +442,16 @@ void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	}
 }
 
-static void sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
+void shadow_sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       struct shadow_page *p, unsigned index)
 {
-	unsigned size = entry_size(p);
+	unsigned size = shadow_entry_size(p);
 	uint64_t gpa = p->key.gfn << VMMU_PAGE_SHIFT, now;
 
 	if (!shadow_read(cpu, gpa + guest_index(p, index) * size, size, &now))
 		shadow_drop(s, p, index);
 	else if (now != p->snap[index])
-		renew(cpu, s, p, index, now);
+		shadow_renew(cpu, s, p, index, now);
 }
 
 static void sync_down(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
@@ -492,7 +467,7 @@ static void sync_down(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
 			return;
 		if (p->key.level == 1) {
 			if (p->unsync)
-				sync_entry(cpu, s, p, index);
+				shadow_sync_entry(cpu, s, p, index);
 			return;
 		}
 		if (shadow_is_leaf(p, shadow_load(p, index)))
@@ -515,151 +490,5 @@ void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva)
 		return;
 	now = gpte_read_8(p->guest + index * 8);
 	if (now != p->snap[index])
-		renew(cpu, s, p, index, now);
-}
-
-/* 4. Written by software. */
-
-bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
-		 const struct shadow_page *p, const struct shadow_page *child,
-		 uint64_t entry)
-{
-	const struct vmmu_mode *m = &cpu->mode;
-	const struct vmmu_mode_level *l = &m->level[p->key.level];
-
-	if (shadow_is_direct(child) || !is_of_mode(cpu, s, p) ||
-	    !(entry & SHADOW_P) || !(entry & SHADOW_A) ||
-	    (entry & l->leaf_mask) == l->leaf_value ||
-	    entry & l->reserved_table)
-		return false;
-	return (entry & l->table_addr) >> VMMU_PAGE_SHIFT == child->key.gfn &&
-	       (p->key.access & gpte_perms((entry ^ m->flip) & l->rights)) ==
-		       child->key.access;
-}
-
-/* The guest has unhooked a table, and will use its frame for something else:
- * so the first write there need not come to us. */
-static void unhook(struct shadow_vm *s, struct shadow_page *p, unsigned index)
-{
-	struct shadow_page *child = shadow_child(s, p, index);
-	uint64_t frame = child->key.frame;
-
-	shadow_drop(s, p, index);
-	if (is_linked(child) || shadow_is_direct(child))
-		return;
-	shadow_page_free(s, child);
-	if (!shadow_first(s, frame))
-		shadow_unprotect(s, frame);
-}
-
-static void upper_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
-			  struct shadow_page *p, unsigned index, uint64_t at)
-{
-	uint64_t entry = shadow_load(p, index), now;
-
-	if (!(entry & SHADOW_P) || shadow_is_client(s, p, index))
-		return;
-	if (shadow_is_leaf(p, entry) ||
-	    !shadow_read(cpu, at, entry_size(p), &now))
-		shadow_drop(s, p, index);
-	else if (!(now & SHADOW_P))
-		unhook(s, p, index);
-	else if (!shadow_says(cpu, s, p, shadow_child(s, p, index), now))
-		shadow_drop(s, p, index);
-}
-
-static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
-			  struct shadow_page *p, unsigned index, uint64_t at)
-{
-	uint64_t now;
-
-	if (p->key.level > 1) {
-		upper_written(cpu, s, p, index, at);
-		return;
-	}
-	sync_entry(cpu, s, p, index);
-	if (!p->known || p->unsync)
-		return;
-	if (!shadow_read(cpu, at, 8, &now))
-		now = SHADOW_P;
-	shadow_absent_wrote(cpu, s, p, index, now);
-}
-
-/* The entries of ours for the guest's entry number n, if this page has any. */
-static void number_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
-			   struct shadow_page *p, unsigned n)
-{
-	uint64_t at = (p->key.gfn << VMMU_PAGE_SHIFT) + n * entry_size(p);
-
-	if (p->key.format != 2) {
-		entry_written(cpu, s, p, n, at);
-	} else if (p->key.level == 1) {
-		if (n / SHADOW_ENTRIES == p->key.part)
-			entry_written(cpu, s, p, n % SHADOW_ENTRIES, at);
-	} else if (n / 256 == p->key.part) {
-		entry_written(cpu, s, p, n % 256 * 2, at);
-		entry_written(cpu, s, p, n % 256 * 2 + 1, at);
-	}
-}
-
-static void page_written(struct vmmu_cpu *cpu, struct shadow_vm *s, gpa_t gpa,
-			 unsigned size)
-{
-	uint64_t frame = shadow_frame(cpu->vm, gpa_gfn(gpa).v);
-	unsigned first = gpa.v & VMMU_PAGE_MASK, last = first + size - 1;
-
-	if (frame == SHADOW_NO_FRAME || !shadow_first(s, frame))
-		return;
-	cpu->vm->stats.mmu_pte_write++;
-	for (uint32_t id = shadow_first(s, frame); id;
-	     id = shadow_next(s, id)) {
-		struct shadow_page *p = shadow_at(s, id);
-		unsigned each = entry_size(p);
-
-		for (unsigned n = first / each; n <= last / each; n++)
-			number_written(cpu, s, p, n);
-	}
-}
-
-/* One entry of a leaf table that one page shadows, as nearly all are. False:
- * it is not like that. */
-static inline bool leaf_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
-				gpa_t gpa)
-{
-	uint64_t frame = shadow_frame(cpu->vm, gpa_gfn(gpa).v), now;
-	unsigned index = gpa.v >> 3 & (SHADOW_ENTRIES - 1);
-	uint32_t id = shadow_first(s, frame);
-	struct shadow_page *p;
-
-	if (!id)
-		return true;
-	p = shadow_at(s, id);
-	if (p->key.level != 1 || p->key.format < 3 || !p->guest ||
-	    p->generation != cpu->vm->slots.generation || shadow_next(s, id))
-		return false;
-	cpu->vm->stats.mmu_pte_write++;
-	now = gpte_read_8(p->guest + index * 8);
-	if (now != p->snap[index])
-		renew(cpu, s, p, index, now);
-	if (p->known)
-		shadow_absent_wrote(cpu, s, p, index, now);
-	return true;
-}
-
-void shadow_wrote(struct vmmu_cpu *cpu, gpa_t gpa, unsigned size)
-{
-	struct shadow_vm *s = shadow_of(cpu->vm);
-
-	if (size == 8 && !(gpa.v & 7) && leaf_written(cpu, s, gpa))
-		size = 0;
-	while (size) {
-		unsigned left =
-			(unsigned)(VMMU_PAGE_SIZE - (gpa.v & VMMU_PAGE_MASK));
-		unsigned part = size < left ? size : left;
-
-		page_written(cpu, s, gpa, part);
-		gpa.v += part;
-		size -= part;
-	}
-	shadow_settle(s);
+		shadow_renew(cpu, s, p, index, now);
 }

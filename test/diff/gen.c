@@ -424,7 +424,7 @@ static void choose_config(struct gen *g)
 	c->pdptes_in_memory = c->scheme == SCHEME_NESTED &&
 			      c->nested == NEST_NPT;
 	if (c->scheme == SCHEME_SHADOW) {
-		c->tables = c->tables == 256 ? 256 : 40;
+		c->tables = c->tables == 256 ? 256 : 41;
 		c->roots = UINT64_C(1) << rng_below(&g->rng, 4);
 		c->filter = PERCENT(50);
 	}

@@ -6,7 +6,7 @@
 #include <vmmu/vmmu.h>
 
 #define CONFIG_BYTES	  15
-#define SHADOW_TABLES_MIN 40
+#define SHADOW_TABLES_MIN 41
 
 static const uint64_t extents[] = { 0x1000, 0x10000, VMMU_2M, 4 * VMMU_2M };
 

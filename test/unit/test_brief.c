@@ -23,6 +23,18 @@ static void decode(const uint8_t *bytes, unsigned length, struct insn *in)
 	assert_int_equal(in->length, length);
 }
 
+/* The inline one takes what the other takes, of loads of CR3. */
+static void check_load_cr3(const uint8_t *bytes)
+{
+	struct insn_cr cr = { 0 };
+	unsigned gpr_number, wanted = insn_brief_cr(bytes, &cr);
+	unsigned length = insn_brief_load_cr3(bytes, &gpr_number);
+
+	assert_int_equal(length, cr.write && cr.number == 3 ? wanted : 0);
+	if (length)
+		assert_int_equal(gpr_number, cr.gpr);
+}
+
 /* Answers 1 when the bytes are taken. */
 static unsigned check_cr(const uint8_t *bytes)
 {
@@ -30,6 +42,7 @@ static unsigned check_cr(const uint8_t *bytes)
 	unsigned length = insn_brief_cr(bytes, &brief);
 	struct insn in;
 
+	check_load_cr3(bytes);
 	if (!length)
 		return 0;
 	decode(bytes, length, &in);

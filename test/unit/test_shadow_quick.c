@@ -126,6 +126,7 @@ static void a_new_root_has_what_was_there(void **state)
 	uint64_t entry = 0, taken;
 
 	(void)state;
+	g->vm.roots = 1;
 	map(g, KERNEL, DATA | P | W | A | D);
 	map(g, VA, DATA | P | W | U | A | D);
 	assert_int_equal(touch(g, KERNEL, VMMU_W), VMMU_RESUME);
@@ -135,6 +136,10 @@ static void a_new_root_has_what_was_there(void **state)
 	}
 	taken = g->vm.stats.pf_taken;
 	vmmu_cpu_load_root(&g->cpu, ROOT_2);
+	assert_true(reaches(g, KERNEL, VMMU_W));
+	assert_false(reaches(g, VA, VMMU_W));
+	/* The lower half is looked for where a root had to go. */
+	vmmu_cpu_load_root(&g->cpu, TABLE);
 	assert_true(reaches(g, KERNEL, VMMU_W));
 	assert_true(reaches(g, VA, VMMU_W));
 	assert_int_equal(g->vm.stats.pf_taken, taken);
@@ -156,6 +161,8 @@ static void a_new_root_has_no_more_than_it_says(void **state)
 		assert_int_equal(touch(g, VA, VMMU_W), VMMU_RESUME);
 		vmmu_gmem_read(&g->cpu.mem, mk_gpa(TABLE), &entry, 8);
 		write_entry(g, ROOT_2, entry & ~takes[i]);
+		g->vm.roots = 1;
+		vmmu_cpu_load_root(&g->cpu, ROOT_2 + 0x1000);
 		vmmu_cpu_load_root(&g->cpu, ROOT_2);
 		assert_false(reaches(g, VA, VMMU_R));
 		assert_true(audit(g));

@@ -156,6 +156,40 @@ static void a_table_hooked_twice_is_one(void **state)
 	end(g);
 }
 
+/* A table whose last entry went, and the one above with it. */
+static void an_emptied_table_goes_too(void **state)
+{
+	const uint64_t away = UINT64_C(1) << 39, upper = 0x41000;
+	struct guest *g = begin_far(OTHER, P | W | A | D);
+	uint64_t page = OTHER + 0x10000;
+
+	(void)state;
+	/* Three tables of its own, the middle one in WINDOW. */
+	write_entry(g, place(g, away, 4), (upper + 0x1000) | P | W | U | A);
+	write_entry(g, upper + 0x1000, upper | P | W | U | A);
+	write_entry(g, upper, page | P | W | U | A);
+	write_entry(g, page, DATA | P | W | A | D);
+	map(g, WINDOW, upper | P | W | A | D);
+	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_RESUME);
+	map(g, WINDOW + 0x1000, (upper + 0x1000) | P | W | A | D);
+	assert_int_equal(touch(g, WINDOW + 0x1000, VMMU_W), VMMU_RESUME);
+	assert_int_equal(touch(g, away, VMMU_R), VMMU_RESUME);
+	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_EMULATE);
+	assert_int_equal(touch(g, WINDOW + 0x1000, VMMU_W), VMMU_EMULATE);
+	write_entry(g, upper, 0);
+	vmmu_cpu_wrote(&g->cpu, mk_gpa(upper), 8);
+	assert_true(reaches(g, WINDOW, VMMU_W));
+	assert_true(reaches(g, WINDOW + 0x1000, VMMU_W));
+	assert_int_equal(g->vm.stats.mmu_shadow_zapped, 3);
+	assert_false(reaches(g, away, VMMU_R));
+	/* Written without an exit, and right when it is used again. */
+	write_entry(g, upper + 0x1000, upper | P | W | U | A);
+	write_entry(g, upper, page | P | W | U | A);
+	assert_int_equal(touch(g, away, VMMU_W), VMMU_RESUME);
+	assert_int_equal(g->hpa, hpa_of(g, DATA));
+	end(g);
+}
+
 /* Who emulates need not walk again to where the write was found to go. */
 static void an_emulated_write_was_granted(void **state)
 {
@@ -181,6 +215,7 @@ int main(void)
 		cmocka_unit_test(an_unhooked_table_is_memory_again),
 		cmocka_unit_test(it_is_granted_no_more_than_it_was),
 		cmocka_unit_test(a_table_hooked_twice_is_one),
+		cmocka_unit_test(an_emptied_table_goes_too),
 		cmocka_unit_test(an_emulated_write_was_granted),
 		cmocka_unit_test(only_the_mode_of_now_goes_out_of_sync),
 		cmocka_unit_test(the_others_come_back_right),
