@@ -643,6 +643,10 @@ static inline int rig_teardown(void **state)
 	assert_int_equal(rig.frames_taken, 0);
 	assert_int_equal(rig.allocs_out, 0);
 	assert_int_equal(machine.trespass, 0);
+	for (unsigned i = 0; i < RIG_FRAMES; i++) {
+		assert_int_equal(rig.frame[i].owner, 0);
+		assert_int_equal(rig.m2p[i], VMMU_M2P_INVALID);
+	}
 	munmap(pv_frames.map, RIG_FRAMES * VMMU_PAGE_SIZE);
 	munmap((void *)RIG_BASE, RIG_MEMORY);
 	munmap((void *)RIG_P2M, RIG_MEMORY);

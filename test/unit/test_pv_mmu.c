@@ -606,6 +606,25 @@ static void the_balloon(void **state)
 	untouched();
 }
 
+/* A frame that it calls otherwise leaves a hole in P2M, but is one still. */
+static void more_than_was_promised(void **state)
+{
+	void *va = rig_spare(7);
+	uint64_t gfn = rig_gfn_of(va), mfn = rig_mfn(gfn);
+	hfn_t hfn;
+
+	(void)state;
+	assert_int_equal(
+		update(mfn << 12 | MMU_MACHPHYS_UPDATE, UINT64_C(1) << 40), 0);
+	assert_false(vmmu_direct_p2m(&rig.vm.mmu, mk_gfn(gfn), &hfn));
+	assert_int_equal(take(gfn), 0);
+	assert_int_equal(call(memory_op, XENMEM_current_reservation),
+			 RIG_MEMORY / 4096);
+	assert_int_equal(update(mfn << 12 | MMU_MACHPHYS_UPDATE, gfn), 0);
+	assert_int_equal(rig_mfn(gfn), mfn);
+	untouched();
+}
+
 static void no_memory_to_take(void **state)
 {
 	void *va = rig_spare(7);
@@ -701,6 +720,7 @@ int main(void)
 		T(descriptors),
 		T(maps),
 		T(the_balloon),
+		T(more_than_was_promised),
 		T(no_memory_to_take),
 		T(reservations),
 		T(an_answer_that_is_lost),
