@@ -11,6 +11,8 @@
  * not begin at a multiple in host memory, so a frame is looked for in two
  * buckets of each level that has leaves.
  */
+#include <stddef.h>
+
 #include "scheme/shadow_leaf.h"
 
 static uint32_t node_of(const struct shadow_vm *s, const struct shadow_page *p,
@@ -92,8 +94,12 @@ void shadow_drop(struct shadow_vm *s, struct shadow_page *p, unsigned index)
 		s->vm->stats.pf_prefetch_wasted++;
 	out_of_bucket(s, &p->links[index]);
 	s->large[p->key.level]--;
-	if (p->key.level > 1)
-		s->stale = true;
+	if (p->key.level == 1)
+		return;
+	s->stale = true;
+	/* Empty, it may go without a word: see above. */
+	if (s->code.page == p)
+		s->code.page = NULL;
 }
 
 /* 3. What a leaf maps. */

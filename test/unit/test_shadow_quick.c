@@ -10,6 +10,8 @@
 #define ROOT_2 0x20000	 /* another process's root */
 #define VA     0x1000
 #define KERNEL UINT64_C(0xffff888000001000)
+#define FAR    (UINT64_C(1) << 39)
+#define FAR_3  0x40000 /* its level 3 table; more behind */
 
 static struct guest *shadowed(void)
 {
@@ -190,6 +192,45 @@ static void translate_is_what_hardware_finds(void **state)
 	end(g);
 }
 
+/* Three tables of its own, the root's and the last with a large leaf. */
+static void map_far(struct guest *g, uint64_t gva, uint64_t table,
+		    uint64_t data)
+{
+	write_entry(g, place(g, gva, 4), FAR_3 | P | W | U | A);
+	write_entry(g, FAR_3 + (gva >> 30 & 511) * 8, table | P | W | U | A);
+	write_entry(g, table, data | P | W | A | D | PS);
+	assert_int_equal(touch(g, gva, VMMU_R), VMMU_RESUME);
+}
+
+static void take_away(struct guest *g, uint64_t gpa)
+{
+	write_entry(g, gpa, 0);
+	vmmu_cpu_wrote(&g->cpu, mk_gpa(gpa), 8);
+}
+
+/* A table that had one large leaf goes, and its page is used for what the
+ * guest says of others, where PAT is where a large leaf has PS. */
+static void translate_forgets_a_table_that_went(void **state)
+{
+	struct guest *g = shadowed();
+	hpa_t hpa;
+
+	(void)state;
+	map_far(g, FAR + 4096 * MIB, FAR_3 + 0x1000, DATA);
+	map_far(g, FAR, FAR_3 + 0x2000, DATA + 2 * MIB);
+	assert_int_equal(g->vm.stats.mapped[2], 2);
+	assert_true(vmmu_cpu_translate(&g->cpu, mk_gva(FAR), &hpa));
+	take_away(g, FAR_3 + 0x2000);
+	take_away(g, FAR_3);
+	assert_int_equal(g->vm.stats.mmu_shadow_zapped, 1);
+	write_entry(g, FAR_3 + 0x1008, (FAR_3 + 0x3000) | P | W | U | A);
+	write_entry(g, FAR_3 + 0x3000, DATA | P | W | A | D | PS);
+	assert_int_equal(touch(g, FAR + 4098 * MIB, VMMU_R), VMMU_RESUME);
+	assert_false(reaches(g, FAR, VMMU_R));
+	assert_false(vmmu_cpu_translate(&g->cpu, mk_gva(FAR), &hpa));
+	end(g);
+}
+
 static void all_goes_at_once(void **state)
 {
 	struct guest *g = shadowed();
@@ -221,6 +262,7 @@ int main(void)
 		cmocka_unit_test(a_new_root_has_what_was_there),
 		cmocka_unit_test(a_new_root_has_no_more_than_it_says),
 		cmocka_unit_test(translate_is_what_hardware_finds),
+		cmocka_unit_test(translate_forgets_a_table_that_went),
 		cmocka_unit_test(all_goes_at_once),
 	};
 
