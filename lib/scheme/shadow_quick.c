@@ -110,11 +110,6 @@ struct shadow_page *shadow_quick_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	return quick_page(cpu, s, gva);
 }
 
-static inline unsigned index_at(uint64_t gva, unsigned level)
-{
-	return gva >> (3 + 9 * level) & (SHADOW_ENTRIES - 1);
-}
-
 static __attribute__((noinline)) bool translate_down(struct shadow_vm *s,
 						     struct shadow_page *p,
 						     uint64_t gva, hpa_t *hpa)
