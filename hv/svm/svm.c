@@ -6,6 +6,7 @@
  *   3. run: event in, VMRUN, exit out
  *   4. from the hardware's exit code to a neutral exit
  */
+#include "svm/asid.h"
 #include "svm/svm.h"
 
 #include <string.h>
@@ -193,12 +194,15 @@ static enum exit_kind decode_page_fault(const struct vmcb *c, struct vm_exit *e)
 	return EXIT_PAGE_FAULT;
 }
 
-static enum exit_kind decode_cr(const struct vmcb *c, struct vm_exit *e)
+#define CRS	 (1u << 0 | 1u << 3 | 1u << 4 | 1u << 8)
+#define CR_EXITS (SVM_EXIT_CR_WRITE + 16)
+
+static inline enum exit_kind decode_cr(uint64_t code, struct vm_exit *e)
 {
-	e->cr.number = c->exit_code & 0xf;
-	e->cr.write = c->exit_code >= SVM_EXIT_CR_WRITE;
+	e->cr.number = code & 0xf;
+	e->cr.write = code >= SVM_EXIT_CR_WRITE;
 	e->cr.told = false;
-	return EXIT_CR;
+	return CRS >> (code & 0xf) & 1 ? EXIT_CR : EXIT_UNDEFINED;
 }
 
 /* Exits that say all by their code. 0: not among them. */
@@ -236,15 +240,6 @@ static enum exit_kind decode_detailed(const struct svm_vcpu *s,
 		return c->exit_info_1 ? EXIT_WRMSR : EXIT_RDMSR;
 	case SVM_EXIT_NPF:
 		return decode_violation(s, e);
-	case SVM_EXIT_CR_READ + 0:
-	case SVM_EXIT_CR_READ + 3:
-	case SVM_EXIT_CR_READ + 4:
-	case SVM_EXIT_CR_READ + 8:
-	case SVM_EXIT_CR_WRITE + 0:
-	case SVM_EXIT_CR_WRITE + 3:
-	case SVM_EXIT_CR_WRITE + 4:
-	case SVM_EXIT_CR_WRITE + 8:
-		return decode_cr(c, e);
 	case SVM_EXIT_EXCEPTION + 1:
 	case SVM_EXIT_EXCEPTION + 17:
 	case SVM_EXIT_EXCEPTION + 18:
@@ -267,6 +262,8 @@ static inline enum exit_kind decode(const struct svm_vcpu *s, struct vm_exit *e)
 	e->code = code;
 	e->next_rip = s->cpu->features.next_rip ? c->next_rip : 0;
 	e->insn_count = 0;
+	if (code < CR_EXITS)
+		return decode_cr(code, e);
 	if (code < sizeof(plain) && plain[code])
 		return (enum exit_kind)(plain[code] - 1);
 	return decode_detailed(s, e);

@@ -46,9 +46,6 @@ struct svm_vcpu {
 
 void svm_enter(uint64_t *gpr, uint64_t vmcb_pa, uint64_t host_vmcb_pa);
 
-/* svm/asid.c */
-void svm_asid_renew(struct svm_vcpu *s);
-
 /* svm/setup.c */
 void svm_features_read(struct svm_features *f);
 bool svm_cpu_start(struct svm_cpu *cpu);

@@ -124,25 +124,32 @@ static __attribute__((noinline)) const uint8_t *remember(struct vcpu *v,
 	return current(v, &m);
 }
 
+static __attribute__((noinline)) const uint8_t *code_by_walk(struct vcpu *v,
+							     gva_t gva)
+{
+	uint64_t at = gva.v & VMMU_PAGE_MASK;
+	const uint8_t *page;
+
+	if (memo_holds(v, gva))
+		return v->memo.code + at;
+	page = remember(v, gva);
+	return page ? page + at : NULL;
+}
+
 const uint8_t *vcpu_code(struct vcpu *v)
 {
-	const struct vmmu_host *host = &v->vm->mmu.host;
-	const uint8_t *page;
-	uint64_t at;
+	const struct vmmu_host *host;
 	hpa_t hpa;
 	gva_t gva;
 
 	vcpu_sync_mode(v);
 	gva = code_gva(v, 0);
-	at = gva.v & VMMU_PAGE_MASK;
-	if (at > VMMU_PAGE_SIZE - 4)
+	if ((gva.v & VMMU_PAGE_MASK) > VMMU_PAGE_SIZE - 4)
 		return NULL;
-	if (vmmu_cpu_translate(&v->mmu, gva, &hpa))
-		return host->ops->ptr(host->cookie, hpa);
-	if (memo_holds(v, gva))
-		return v->memo.code + at;
-	page = remember(v, gva);
-	return page ? page + at : NULL;
+	if (!vmmu_cpu_translate(&v->mmu, gva, &hpa))
+		return code_by_walk(v, gva);
+	host = &v->vm->mmu.host;
+	return host->ops->ptr(host->cookie, hpa);
 }
 
 enum guest_access vcpu_fetch(struct vcpu *v, uint8_t bytes[15], unsigned *count)

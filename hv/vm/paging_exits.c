@@ -129,25 +129,30 @@ static bool write_cr0(struct vcpu *v, uint64_t value)
 	return true;
 }
 
-bool vcpu_load_cr3(struct vcpu *v, uint64_t value)
+static __attribute__((noinline)) bool load_cr3_of_pae(struct vcpu *v,
+						      uint64_t value)
 {
-	const struct vmmu_regs *now = &vcpu_look(v)->regs;
-	struct vmmu_regs r;
+	struct vmmu_regs r = v->look.regs;
 
-	if (!cr3_valid(now, v->features.maxphyaddr, value))
-		return false;
-	if (!cr_uses_pdptes(now->cr0, now->cr4, now->efer)) {
-		v->look.regs.cr3 = value;
-		v->vm->engine->set_cr3(v, value);
-		vmmu_cpu_load_root(&v->mmu, value);
-		return true;
-	}
-	r = *now;
 	r.cr3 = value;
 	if (!load_pdptes(v, &r))
 		return false;
 	commit(v, &r);
 	vmmu_cpu_flush(&v->mmu, VMMU_FLUSH_NON_GLOBAL);
+	return true;
+}
+
+bool vcpu_load_cr3(struct vcpu *v, uint64_t value)
+{
+	const struct vmmu_regs *now = &vcpu_look(v)->regs;
+
+	if (!cr3_valid(now, v->features.maxphyaddr, value))
+		return false;
+	if (cr_uses_pdptes(now->cr0, now->cr4, now->efer))
+		return load_cr3_of_pae(v, value);
+	v->look.regs.cr3 = value;
+	v->vm->engine->set_cr3(v, value);
+	vmmu_cpu_load_root(&v->mmu, value);
 	return true;
 }
 

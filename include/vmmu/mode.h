@@ -76,7 +76,8 @@ struct vmmu_mode {
 	bool pdptes;	 /* PAE: start at regs.pdpte[gva >> 30] */
 	bool pku, pks;	 /* protection keys are looked at */
 	bool error_i;	 /* fetches set I in error codes: NXE or SMEP */
-	uint64_t root;	 /* gpa of the root table */
+	uint64_t root;	 /* gpa of the root table: CR3's root_bits */
+	uint64_t root_bits;
 	uint64_t global; /* a leaf's G bit, where CR4.PGE is set */
 	/* A gva is canonical when (gva + add) & mask is 0. */
 	uint64_t canonical_add, canonical_mask;
@@ -107,6 +108,12 @@ void vmmu_mode_set(struct vmmu_mode *mode, const struct vmmu_regs *regs,
 
 /* The same mode with another CR3 (and PDPTEs, which only PAE looks at): what
  * a task switch changes, without computing the rest again. */
+static inline void vmmu_mode_set_cr3(struct vmmu_mode *mode, uint64_t cr3)
+{
+	mode->regs.cr3 = cr3;
+	mode->root = cr3 & mode->root_bits;
+}
+
 void vmmu_mode_set_root(struct vmmu_mode *mode, uint64_t cr3,
 			const uint64_t pdpte[4]);
 

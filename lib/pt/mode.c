@@ -147,14 +147,13 @@ static void set_forbids(struct vmmu_mode *m)
 
 static void set_root(struct vmmu_mode *m)
 {
-	uint64_t cr3 = m->regs.cr3;
-
 	if (is_long(m))
-		m->root = cr3 & below(m->features.maxphyaddr) & ~below(12);
+		m->root_bits = below(m->features.maxphyaddr) & ~below(12);
 	else if (m->format == &pt_x86_pae)
-		m->root = cr3 & below(32) & ~below(5);
+		m->root_bits = below(32) & ~below(5);
 	else
-		m->root = cr3 & below(32) & ~below(12);
+		m->root_bits = below(32) & ~below(12);
+	m->root = m->regs.cr3 & m->root_bits;
 }
 
 static void set_width(struct vmmu_mode *m)
@@ -253,12 +252,9 @@ void vmmu_mode_set(struct vmmu_mode *mode, const struct vmmu_regs *regs,
 void vmmu_mode_set_root(struct vmmu_mode *mode, uint64_t cr3,
 			const uint64_t pdpte[4])
 {
-	mode->regs.cr3 = cr3;
-	if (pdpte != mode->regs.pdpte)
-		for (unsigned i = 0; i < 4; i++)
-			mode->regs.pdpte[i] = pdpte[i];
-	if (mode->format)
-		set_root(mode);
+	vmmu_mode_set_cr3(mode, cr3);
+	for (unsigned i = 0; i < 4; i++)
+		mode->regs.pdpte[i] = pdpte[i];
 }
 
 bool vmmu_pdptes_valid(const struct vmmu_features *features,

@@ -193,8 +193,7 @@ void vmmu_cpu_load_root(struct vmmu_cpu *cpu, uint64_t cr3)
 {
 	const struct vmmu_scheme *scheme = cpu->scheme;
 
-	if (cr3 != cpu->mode.regs.cr3)
-		vmmu_mode_set_root(&cpu->mode, cr3, cpu->mode.regs.pdpte);
+	vmmu_mode_set_cr3(&cpu->mode, cr3);
 	end_loan(cpu);
 	if (scheme->load_root) {
 		scheme->load_root(cpu);
@@ -222,7 +221,7 @@ void vmmu_cpu_swap(struct vmmu_cpu *cpu)
 					       cpu->state };
 	cpu->root = other.root;
 	cpu->state = other.state;
-	vmmu_mode_set_root(&cpu->mode, other.cr3, cpu->mode.regs.pdpte);
+	vmmu_mode_set_cr3(&cpu->mode, other.cr3);
 }
 
 void vmmu_cpu_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,

@@ -139,18 +139,6 @@ static void shadow_flush(struct vmmu_cpu *cpu, enum vmmu_flush what)
 		vm_flush_cpu(cpu);
 }
 
-static void shadow_load_root(struct vmmu_cpu *cpu)
-{
-	struct shadow_vm *s = shadow_here(cpu);
-
-	if (!shadow_root_reload(cpu, s))
-		cpu->vm->poisoned = "no pages for a vCPU's root";
-	cpu->vm->stats.tlb_flush++; /* the client's */
-	if (s->unsync_count)
-		shadow_sync_root(cpu, s);
-	shadow_settle(s);
-}
-
 static void shadow_set_mode(struct vmmu_cpu *cpu)
 {
 	struct shadow_vm *s = shadow_here(cpu);

@@ -404,8 +404,9 @@ bool shadow_says(const struct vmmu_cpu *cpu, const struct shadow_vm *s,
 
 /* shadow_root.c: the roots. */
 bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s);
-/* The same where only CR3 has changed since the last load. */
-bool shadow_root_reload(struct vmmu_cpu *cpu, struct shadow_vm *s);
+/* The same where only CR3 has changed since the last load, as the guest's
+ * flush that it is. */
+void shadow_load_root(struct vmmu_cpu *cpu);
 void shadow_root_leave(struct vmmu_cpu *cpu, struct shadow_vm *s);
 /* The vCPU's other root is its root; it has none. */
 void shadow_root_pair(struct vmmu_cpu *cpu);

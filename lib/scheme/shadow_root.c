@@ -353,28 +353,48 @@ bool shadow_root_load(struct vmmu_cpu *cpu, struct shadow_vm *s)
 	return true;
 }
 
-bool shadow_root_reload(struct vmmu_cpu *cpu, struct shadow_vm *s)
+/* The root that the hints name, where only CR3 has changed; NULL: it must be
+ * looked for. */
+static inline struct shadow_page *hinted(const struct vmmu_cpu *cpu,
+					 struct shadow_vm *s)
 {
-	const struct vmmu_mode *m = &cpu->mode;
-	struct shadow_page *now = cpu->state, *p = NULL;
-	uint64_t gfn = m->root >> VMMU_PAGE_SHIFT;
+	const struct shadow_page *now = cpu->state;
+	uint64_t gfn = cpu->mode.root >> VMMU_PAGE_SHIFT;
 	const uint8_t *hint = hints(s, gfn), *end = hint + 4;
+	struct shadow_page *p;
 
-	while (hint < end && s->root_gfn[*hint] != (uint32_t)gfn)
-		hint++;
-	if (hint < end && s->root[*hint])
-		p = shadow_at(s, s->root[*hint]);
-	if (!p || p->key.gfn != gfn || p->key.mode != now->key.mode ||
-	    !m->straight)
-		return shadow_root_load(cpu, s);
-	s->vm->stats.root_hits++;
+	while (s->root_gfn[*hint] != (uint32_t)gfn)
+		if (++hint == end)
+			return NULL;
+	if (!s->root[*hint] || !cpu->mode.straight)
+		return NULL;
+	p = shadow_at(s, s->root[*hint]);
+	if (p->key.gfn != gfn || p->key.mode != now->key.mode)
+		return NULL;
 	s->root_clock[*hint] = ++s->clock;
-	if (p == now)
-		return true;
-	p->vcpus++;
-	now->vcpus--;
-	free_if_unused(s, now);
-	cpu->state = p;
-	cpu->root = p->table_page;
-	return true;
+	return p;
+}
+
+/* The client flushes the processor. */
+void shadow_load_root(struct vmmu_cpu *cpu)
+{
+	struct shadow_vm *s = shadow_here(cpu);
+	struct shadow_page *now = cpu->state, *p = hinted(cpu, s);
+	struct vmmu_stats *stats = &s->vm->stats;
+
+	stats->tlb_flush++;
+	if (!p) {
+		if (!shadow_root_load(cpu, s))
+			s->vm->poisoned = "no pages for a vCPU's root";
+	} else {
+		stats->root_hits++;
+		p->vcpus++;
+		now->vcpus--;
+		free_if_unused(s, now);
+		cpu->state = p;
+		cpu->root = p->table_page;
+	}
+	if (s->unsync_count)
+		shadow_sync_root(cpu, s);
+	shadow_settle(s);
 }

@@ -5,9 +5,12 @@
  * vCPU that holds a number of an older round takes a new one at its next
  * entry. APM 2 15.16.
  */
+#ifndef HV_SVM_ASID_H
+#define HV_SVM_ASID_H
+
 #include "svm/svm.h"
 
-void svm_asid_renew(struct svm_vcpu *s)
+static inline void svm_asid_renew(struct svm_vcpu *s)
 {
 	struct svm_cpu *cpu = s->cpu;
 
@@ -20,3 +23,5 @@ void svm_asid_renew(struct svm_vcpu *s)
 	s->asid_round = cpu->asid_round;
 	s->stale = false;
 }
+
+#endif
