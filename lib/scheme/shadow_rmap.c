@@ -219,9 +219,12 @@ static void each(struct shadow_vm *s, uint64_t frame,
 	}
 }
 
+/* What the guest took away and has not flushed yet is in no chain, and may be
+ * in a TLB with W: SDM 3A 4.10.4.3. */
 void shadow_protect(struct shadow_vm *s, uint64_t frame)
 {
 	each(s, frame, protect);
+	s->stale = true;
 }
 
 void shadow_unprotect(struct shadow_vm *s, uint64_t frame)

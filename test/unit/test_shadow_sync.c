@@ -190,6 +190,27 @@ static void an_emptied_table_goes_too(void **state)
 	end(g);
 }
 
+/* A TLB may write to a page by an entry that the guest has taken away and not
+ * flushed: SDM 3A 4.10.4.3. So before the page is a table in sync it must
+ * forget. */
+static void no_tlb_writes_to_a_new_table(void **state)
+{
+	struct guest *g = begin_far(OTHER, P | W | A | D);
+	uint64_t upper = OTHER + 0x1000, flushes;
+
+	(void)state;
+	write_entry(g, place(g, FAR, 3) + 8, upper | P | W | U | A);
+	write_entry(g, upper, OTHER | P | W | U | A);
+	map(g, WINDOW, upper | P | W | A | D);
+	assert_int_equal(touch(g, WINDOW, VMMU_W), VMMU_RESUME);
+	write_entry(g, place(g, WINDOW, 1), 0);
+	vmmu_cpu_wrote(&g->cpu, mk_gpa(place(g, WINDOW, 1)), 8);
+	flushes = g->lab.count.flush_all;
+	assert_int_equal(touch(g, 1024 * MIB, VMMU_R), VMMU_RESUME);
+	assert_true(g->lab.count.flush_all > flushes);
+	end(g);
+}
+
 /* Who emulates need not walk again to where the write was found to go. */
 static void an_emulated_write_was_granted(void **state)
 {
@@ -216,6 +237,7 @@ int main(void)
 		cmocka_unit_test(it_is_granted_no_more_than_it_was),
 		cmocka_unit_test(a_table_hooked_twice_is_one),
 		cmocka_unit_test(an_emptied_table_goes_too),
+		cmocka_unit_test(no_tlb_writes_to_a_new_table),
 		cmocka_unit_test(an_emulated_write_was_granted),
 		cmocka_unit_test(only_the_mode_of_now_goes_out_of_sync),
 		cmocka_unit_test(the_others_come_back_right),
