@@ -251,6 +251,17 @@ static bool user_is_refused(uint64_t at)
 	return user_reads(at) == VECTOR_PF && arrival.error & 4;
 }
 
+/* Each exception finds D clear in the entry of the stack that it is pushed on:
+ * a fault of the hypervisor's own, answered each time. */
+static bool stack_is_cleaned(unsigned times)
+{
+	while (times--)
+		if (map_at(spare[14], mfn_of(spare[14]) * PAGE | 0x27) ||
+		    user_reads(USER_CODE) != VECTOR_UD)
+			return false;
+	return true;
+}
+
 static void users(void)
 {
 	WORD(spare[12]) = UINT64_C(0x0b0f018b48);
@@ -259,6 +270,8 @@ static void users(void)
 	      mmuext(MMUEXT_NEW_USER_BASEPTR, mfn_of(spare[8])) == 0);
 	call(stack_switch, FLAT_KERNEL_SS, (uintptr_t)spare[14] + PAGE);
 	check("they run there", user_reads(USER_CODE) == VECTOR_UD);
+	check("and come back by a stack that is cleaned",
+	      stack_is_cleaned(100));
 	check("and do not see their kernel",
 	      user_is_refused((uintptr_t)spare[0]) &&
 		      user_is_refused(VIRT_BASE));

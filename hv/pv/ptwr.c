@@ -211,7 +211,9 @@ static inline bool write_shortly(struct pv_cpu *c, bool shadow, uint64_t gva)
 	uint64_t code, *reg, unused;
 	unsigned length, modrm;
 
-	if (!pv_get_word(&code, f->rip))
+	/* At a page's first byte: the store may have begun in the page before.
+	 */
+	if (!(gva & VMMU_PAGE_MASK) || !pv_get_word(&code, f->rip))
 		return false;
 	if ((code & OPCODE) != OPCODE_XCHG && (code & OPCODE) != OPCODE_MOV)
 		return and_shortly(c, gva);

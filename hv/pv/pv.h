@@ -123,7 +123,7 @@ struct pv_cpu {
 	bool shadow;
 	uint64_t root, user_root;
 	/* Where our own access met its last fault, and how often in a row. */
-	uint64_t own_fault;
+	uint64_t own_fault, own_done;
 	unsigned own_faults;
 	uint64_t ldt_base;
 	struct pv_trap_entry trap[256];

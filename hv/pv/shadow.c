@@ -478,12 +478,17 @@ bool pv_shadow_own_fault(struct trap_frame *f)
 	uint64_t gva = read_cr2();
 	uint32_t error = (uint32_t)f->error_code;
 	struct vmmu_fault fault = { .gva = mk_gva(gva), .error_code = error };
+	uint64_t done = c ? c->vcpu->vm->mmu.stats.pf_fixed : 0;
 
 	if (!c || !pv_range_ok(gva, 1) || error & VMMU_PF_I ||
 	    c->vcpu->vm->end != VM_RUNNING)
 		return false;
-	c->own_faults = gva == c->own_fault ? c->own_faults + 1 : 0;
+	/* A fault that was answered by an entry is none of a row. */
+	if (gva != c->own_fault || done != c->own_done)
+		c->own_faults = 0;
+	c->own_faults++;
 	c->own_fault = gva;
+	c->own_done = done;
 	/* Nobody but the guest's own tables could be the cause: not for ever.
 	 */
 	if (c->own_faults > OWN_FAULTS)
