@@ -417,7 +417,8 @@ void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p)
 		unsigned first = (unsigned)__builtin_ctzll(rows) * 8;
 
 		for (unsigned i = first; i < first + 8; i++)
-			if (shadow_load(p, i) & SHADOW_P)
+			if (shadow_load(p, i) & SHADOW_P &&
+			    !shadow_is_client(s, p, i))
 				shadow_drop(s, p, i);
 	}
 	if (!shadow_is_pae_root(p))

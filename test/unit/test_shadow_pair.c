@@ -198,6 +198,25 @@ static void the_client_stays_beside_traps(void **state)
 	end(g);
 }
 
+/* The guest has an entry among the same eight as the client's. */
+static void a_root_goes_without_the_clients(void **state)
+{
+	const uint64_t gva = UINT64_C(0xffff810000000000); /* slot 258 */
+	struct guest *g = paired(1, false);
+
+	(void)state;
+	copy_root(g, ROOT_2);
+	for (unsigned i = 0; i < 4; i++) {
+		load(g, i & 1 ? ROOT_2 : TABLE);
+		map(g, gva, DATA | P | W | A | D);
+		write_entry(g, g->regs.cr3 + 258 * 8,
+			    (TABLE + VMMU_PAGE_SIZE) | P | W | U | A);
+		assert_int_equal(touch(g, gva, VMMU_W), VMMU_RESUME);
+		assert_true(audit(g));
+	}
+	end(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +226,7 @@ int main(void)
 		cmocka_unit_test(another_mode_pairs_anew),
 		cmocka_unit_test(the_guest_writes_to_a_root_in_use),
 		cmocka_unit_test(the_client_stays_beside_traps),
+		cmocka_unit_test(a_root_goes_without_the_clients),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
