@@ -191,6 +191,10 @@ static void trapped(void)
 	check("across two entries",
 	      attempt(store, (uintptr_t)&table[3] + 4, ~UINT64_C(0)) &&
 		      !table[3] && !table[4]);
+	attempt(store, (uintptr_t)table - 4, page_entry(spare[11], P_RW_U));
+	check("a store that began in the page before is no entry",
+	      table[0] != page_entry(spare[11], P_RW_U));
+	table[0] = old;
 	was = old;
 	__asm__ volatile("xchgq %0, %1" : "+r"(was), "+m"(table[0]));
 	check("XCHG gives back what was there, and writes", was == old);

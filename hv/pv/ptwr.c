@@ -203,6 +203,18 @@ static __attribute__((noinline)) bool and_shortly(struct pv_cpu *c,
 #define OPCODE_XCHG 0x8748u
 #define OPCODE_MOV  0x8948u
 
+/* A fault at a page's first byte may be of a store that began in the page
+ * before: not where the operand is a register's address, and that is here. */
+static inline bool begins_at(struct trap_frame *f, uint64_t code, uint64_t gva)
+{
+	unsigned rm = code >> 16 & 7;
+
+	if (gva & VMMU_PAGE_MASK)
+		return true;
+	return !(code >> 22 & 3) && rm != 4 && rm != 5 &&
+	       *pv_register(f, (unsigned)(rm | (code & 1) << 3)) == gva;
+}
+
 /* The entry begins at the address of the fault, or the library says no. False:
  * another instruction, or a refusal, which the long way makes again. */
 static inline bool write_shortly(struct pv_cpu *c, bool shadow, uint64_t gva)
@@ -211,9 +223,7 @@ static inline bool write_shortly(struct pv_cpu *c, bool shadow, uint64_t gva)
 	uint64_t code, *reg, unused;
 	unsigned length, modrm;
 
-	/* At a page's first byte: the store may have begun in the page before.
-	 */
-	if (!(gva & VMMU_PAGE_MASK) || !pv_get_word(&code, f->rip))
+	if (!pv_get_word(&code, f->rip))
 		return false;
 	if ((code & OPCODE) != OPCODE_XCHG && (code & OPCODE) != OPCODE_MOV)
 		return and_shortly(c, gva);
@@ -221,7 +231,7 @@ static inline bool write_shortly(struct pv_cpu *c, bool shadow, uint64_t gva)
 	length = operand_length(modrm, code >> 24 & 0xff);
 	reg = pv_register(
 		f, (unsigned)((modrm >> 3 & 7) | (code & INSN_REX_R) << 1));
-	if (!length ||
+	if (!length || !begins_at(f, code, gva) ||
 	    !set_entry(c, shadow, gva, *reg,
 		       (code & OPCODE) == OPCODE_XCHG ? reg : &unused))
 		return false;
