@@ -141,3 +141,22 @@ long update(uint64_t machine, uint64_t value)
 
 	return call(mmu_update, &u, 1, 0, DOMID_SELF);
 }
+
+long map_at(const void *va, uint64_t entry)
+{
+	return call(update_va_mapping, va, entry, UVMF_INVLPG);
+}
+
+long mmuext2(unsigned cmd, uint64_t mfn, uint64_t source)
+{
+	const struct mmuext_op op = { .cmd = cmd,
+				      .arg1.mfn = mfn,
+				      .arg2.src_mfn = source };
+
+	return call(mmuext_op, &op, 1, 0, DOMID_SELF);
+}
+
+long mmuext(unsigned cmd, uint64_t mfn)
+{
+	return mmuext2(cmd, mfn, 0);
+}

@@ -93,8 +93,12 @@ void handlers_init(void);
 /* The entry for va at a level (1 .. 4) of the tables that the guest began
  * with, and its machine address. */
 uint64_t *entry_at(uint64_t va, unsigned level, uint64_t *machine);
-/* One entry of any table, by mmu_update. */
+/* One entry of any table, by mmu_update; the leaf for va, and its flush; one
+ * operation of mmuext_op, with one frame or two. */
 long update(uint64_t machine, uint64_t value);
+long map_at(const void *va, uint64_t entry);
+long mmuext(unsigned cmd, uint64_t mfn);
+long mmuext2(unsigned cmd, uint64_t mfn, uint64_t source);
 
 /* Pages of the guest's own, mapped writable. */
 #define SPARE_PAGES 16

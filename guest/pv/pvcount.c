@@ -11,13 +11,6 @@
 
 static uint8_t user_stack[4096] __attribute__((aligned(16)));
 
-static void mmuext(unsigned cmd, uint64_t mfn)
-{
-	const struct mmuext_op op = { .cmd = cmd, .arg1.mfn = mfn };
-
-	call(mmuext_op, &op, 1, 0, DOMID_SELF);
-}
-
 /* 1. Entries: 7 by calls for one, 2 of those in a multicall; 5 + 2 by lists,
  * the second of which fails at its third; 1 call for another's. */
 static void updates(void)

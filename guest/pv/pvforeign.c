@@ -16,25 +16,6 @@ static size_t count;
 /* Tables of this guest, for entries to be put in. */
 static uint64_t leaf_at, link_at[5], draft_at, *pinned;
 
-static long mmuext2(unsigned cmd, uint64_t mfn, uint64_t source)
-{
-	const struct mmuext_op op = { .cmd = cmd,
-				      .arg1.mfn = mfn,
-				      .arg2.src_mfn = source };
-
-	return call(mmuext_op, &op, 1, 0, DOMID_SELF);
-}
-
-static long mmuext(unsigned cmd, uint64_t mfn)
-{
-	return mmuext2(cmd, mfn, 0);
-}
-
-static long map_at(const void *va, uint64_t entry)
-{
-	return call(update_va_mapping, va, entry, UVMF_INVLPG);
-}
-
 /* 1. Finding them. */
 
 static void find(void)

@@ -58,7 +58,7 @@ static long mmu_update_done(uint64_t at)
 	return call(mmu_update, &u, 0, at, DOMID_SELF);
 }
 
-static long mmuext(uint64_t at)
+static long mmuext_at(uint64_t at)
 {
 	return call(mmuext_op, at, 1, 0, DOMID_SELF);
 }
@@ -202,7 +202,7 @@ static const struct {
 	{ "set_trap_table", trap_table },
 	{ "mmu_update: list", mmu_update },
 	{ "mmu_update: count of what is done", mmu_update_done },
-	{ "mmuext_op: list", mmuext },
+	{ "mmuext_op: list", mmuext_at },
 	{ "mmuext_op: count of what is done", mmuext_done },
 	{ "multicall: list", multicall },
 	{ "multicall: more than there is memory", multicall_many },

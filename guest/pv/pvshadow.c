@@ -40,25 +40,6 @@ static bool is_refused(void (*f)(uint64_t, uint64_t), uint64_t at)
 	return attempt(f, at, 0) && arrival.vector == VECTOR_PF;
 }
 
-static long map_at(const void *va, uint64_t entry)
-{
-	return call(update_va_mapping, va, entry, UVMF_INVLPG);
-}
-
-static long mmuext2(unsigned cmd, uint64_t mfn, uint64_t source)
-{
-	const struct mmuext_op op = { .cmd = cmd,
-				      .arg1.mfn = mfn,
-				      .arg2.src_mfn = source };
-
-	return call(mmuext_op, &op, 1, 0, DOMID_SELF);
-}
-
-static long mmuext(unsigned cmd, uint64_t mfn)
-{
-	return mmuext2(cmd, mfn, 0);
-}
-
 static long set_root_entry(unsigned i, uint64_t entry)
 {
 	long result = update(root_gfn * PAGE + i * 8, entry);

@@ -18,18 +18,6 @@ static uint64_t page_entry(const void *page, uint64_t flags)
 	return mfn_of(page) * PAGE | flags;
 }
 
-static long map_at(const void *va, uint64_t entry)
-{
-	return call(update_va_mapping, va, entry, UVMF_INVLPG);
-}
-
-static long mmuext(unsigned cmd, uint64_t mfn)
-{
-	const struct mmuext_op op = { .cmd = cmd, .arg1.mfn = mfn };
-
-	return call(mmuext_op, &op, 1, 0, DOMID_SELF);
-}
-
 static void *table_at(unsigned n)
 {
 	return (void *)(start_info->pt_base + n * PAGE);

@@ -102,8 +102,9 @@ static bool give_run(struct pv_domain *d, hpa_t at, uint64_t count)
 	return true;
 }
 
-/* In pieces as large as there are. */
-static const char *give_memory(struct pv_domain *d)
+const char *pv_give_runs(struct pv_domain *d,
+			 bool (*give)(struct pv_domain *d, hpa_t at,
+				      uint64_t count))
 {
 	unsigned order = ORDER_MAX;
 	hpa_t at;
@@ -111,15 +112,24 @@ static const char *give_memory(struct pv_domain *d)
 	while (d->owned < d->pages) {
 		while (order && d->pages - d->owned < UINT64_C(1) << order)
 			order--;
-		if (!frame_alloc_run(order, &at)) {
-			if (!order)
-				return "this machine has not that much memory "
-				       "for a guest";
-			order--;
-		} else if (!give_run(d, at, UINT64_C(1) << order)) {
-			return "the guest's frames cannot be given to it";
+		if (frame_alloc_run(order, &at)) {
+			if (!give(d, at, UINT64_C(1) << order))
+				return "the guest's frames cannot be given to "
+				       "it";
+		} else if (!order--) {
+			return "this machine has not that much memory for a "
+			       "guest";
 		}
 	}
+	return NULL;
+}
+
+static const char *give_memory(struct pv_domain *d)
+{
+	const char *wrong = pv_give_runs(d, give_run);
+
+	if (wrong)
+		return wrong;
 	if (!frame_alloc(&d->shared_page) ||
 	    vmmu_direct_share(&d->vm->mmu, hpa_hfn(d->shared_page)) !=
 		    VMMU_DIRECT_OK)

@@ -375,6 +375,11 @@ long pv_errno(enum vmmu_direct_status status);
 
 /* 7. A domain: domain.c, frames.c. */
 bool pv_frames_init(void);
+/* Memory for all of d's pages that it does not own yet, in runs as long as
+ * there are. What is wrong; NULL: nothing. */
+const char *pv_give_runs(struct pv_domain *d,
+			 bool (*give)(struct pv_domain *d, hpa_t at,
+				      uint64_t count));
 extern struct vmmu_frames pv_frames;
 /* Of any frame of the machine's. */
 static inline void *pv_page(hpa_t hpa)

@@ -17,14 +17,10 @@
  * stack. Its address is canonical (SDM 2B, SYSRET), rflags is the user's,
  * which has IF set and IOPL clear.
  */
+#include "pv/fixup.inc"
 #include "pv/offsets.h"
 
 	.text
-	.macro	FIXUP at, to
-	.pushsection .fixup_table, "a"
-	.quad	\at, \to
-	.popsection
-	.endm
 
 /* What the user keeps in rcx and the kernel in \scratch is lost. */
 	.macro	TO_KERNEL cpu, scratch

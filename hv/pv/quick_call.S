@@ -16,14 +16,10 @@
  * in which rip and rflags are; r11 is free. The ABI lets a hypercall destroy
  * its argument registers, so those are zero where C has used them.
  */
+#include "pv/fixup.inc"
 #include "pv/offsets.h"
 
 	.text
-	.macro	FIXUP at, to
-	.pushsection .fixup_table, "a"
-	.quad	\at, \to
-	.popsection
-	.endm
 
 /* As pv_syscall returns. */
 	.macro	QUICK_RETURN
@@ -39,6 +35,27 @@
 	jnz	call_done
 	movq	pv_guest_rsp(%rip), %rsp
 	sysretq
+	.endm
+
+/* C may use what a call that it refuses needs still. */
+	.macro	KEEP_ARGUMENTS
+	movq	%rdi, PV_FRAME_RDI(%rsp)
+	movq	%r8, PV_FRAME_R8(%rsp)
+	movq	%r9, PV_FRAME_R9(%rsp)
+	.endm
+
+/* After that: al says whether it is done. */
+	.macro	QUICK_ANSWER refused
+	movq	PV_FRAME_R8(%rsp), %r8
+	movq	PV_FRAME_R9(%rsp), %r9
+	movq	pv_current(%rip), %rcx
+	testb	%al, %al
+	jz	\refused
+	xorl	%edi, %edi
+	xorl	%esi, %esi
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	QUICK_RETURN
 	.endm
 
 /* rdi: the list, rsi: how many, rdx: where to say how many were done, r10: of
@@ -62,25 +79,14 @@ quick_mmu_update:
 2:	movq	8(%rdi), %rdx
 	testb	$PV_UPDATE_OTHER, %sil
 	jnz	4f
-	movq	%rdi, PV_FRAME_RDI(%rsp)
-	movq	%r8, PV_FRAME_R8(%rsp)
-	movq	%r9, PV_FRAME_R9(%rsp)
+	KEEP_ARGUMENTS
 	movl	%esi, %ecx
 	shrl	$PV_UPDATE_KEEP_SHIFT, %ecx
 	andl	$1, %ecx
 	andq	$~(1 << PV_UPDATE_KEEP_SHIFT), %rsi
 	movq	%r11, %rdi
 	call	vmmu_direct_update_quick
-	movq	PV_FRAME_R8(%rsp), %r8
-	movq	PV_FRAME_R9(%rsp), %r9
-	movq	pv_current(%rip), %rcx
-	testb	%al, %al
-	jz	3f
-	xorl	%edi, %edi
-	xorl	%esi, %esi
-	xorl	%edx, %edx
-	xorl	%r10d, %r10d
-	QUICK_RETURN
+	QUICK_ANSWER 3f
 3:	movq	PV_FRAME_RDI(%rsp), %rdi
 	movl	$PV_DOMID_SELF, %r10d
 	movl	$PV_CALL_MMU_UPDATE, %eax
@@ -164,21 +170,10 @@ quick_roots:
 	jne	call_any
 3:	movq	8(%rdi), %rsi
 4:	movq	32(%rdi), %rdx
-	movq	%rdi, PV_FRAME_RDI(%rsp)
-	movq	%r8, PV_FRAME_R8(%rsp)
-	movq	%r9, PV_FRAME_R9(%rsp)
+	KEEP_ARGUMENTS
 	movq	%rcx, %rdi
 	call	pv_quick_new_roots
-	movq	PV_FRAME_R8(%rsp), %r8
-	movq	PV_FRAME_R9(%rsp), %r9
-	movq	pv_current(%rip), %rcx
-	testb	%al, %al
-	jz	5f
-	xorl	%edi, %edi
-	xorl	%esi, %esi
-	xorl	%edx, %edx
-	xorl	%r10d, %r10d
-	QUICK_RETURN
+	QUICK_ANSWER 5f
 5:	movq	PV_FRAME_RDI(%rsp), %rdi
 	movl	$PV_DOMID_SELF, %r10d
 	movl	$PV_CALL_MMUEXT, %eax

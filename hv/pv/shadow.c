@@ -31,7 +31,6 @@
 #define ENTRY_ADDR  UINT64_C(0x000ffffffffff000)
 #define OWN_FAULTS  64 /* in a row, at one address */
 #define ROOTS_MAX   64
-#define ORDER_MAX   14 /* 64 MiB at a time, where there are */
 
 /* 1. Memory. */
 
@@ -128,29 +127,23 @@ bool pv_shadow_release(struct pv_domain *d, uint64_t gfn, hpa_t *page)
 	return true;
 }
 
-static void give_run(struct pv_domain *d, hpa_t at, uint64_t count)
+static bool give_run(struct pv_domain *d, hpa_t at, uint64_t count)
 {
 	if (d->runs < PV_RUNS)
 		d->run[d->runs++] = (struct pv_run){ d->owned, count };
 	for (uint64_t i = 0; i < count; i++)
-		pv_shadow_give(d, d->owned,
-			       mk_hpa(at.v + (i << VMMU_PAGE_SHIFT)));
+		if (!pv_shadow_give(d, d->owned,
+				    mk_hpa(at.v + (i << VMMU_PAGE_SHIFT))))
+			return false;
+	return true;
 }
 
 static const char *give_memory(struct pv_domain *d)
 {
-	unsigned order = ORDER_MAX;
-	hpa_t at;
+	const char *wrong = pv_give_runs(d, give_run);
 
-	while (d->owned < d->pages) {
-		while (order && d->pages - d->owned < UINT64_C(1) << order)
-			order--;
-		if (frame_alloc_run(order, &at))
-			give_run(d, at, UINT64_C(1) << order);
-		else if (!order--)
-			return "this machine has not that much memory for a "
-			       "guest";
-	}
+	if (wrong)
+		return wrong;
 	if (!frame_alloc(&d->shared_page))
 		return "there is no memory for the shared page";
 	d->p2m[d->pages] = hpa_hfn(d->shared_page).v;

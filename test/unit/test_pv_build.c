@@ -213,7 +213,7 @@ static bool with_less(unsigned frames, unsigned alloc)
 	const char *wrong;
 
 	rig_machine();
-	rig.config.bystander = UINT64_C(6) << 20;
+	rig.config.bystander = RIG_BYSTANDER;
 	rig_image(rig_usual(), 3);
 	rig.frames_left = frames;
 	rig.alloc_fails = alloc;

@@ -5,19 +5,12 @@
  */
 #include "pv_rig.h"
 
-#define MEMORY (UINT64_C(6) << 20)
-
 static struct pv_bystander *by;
 
 static int setup(void **state)
 {
-	(void)state;
-	rig_machine();
-	rig.config.bystander = MEMORY;
-	rig_image(rig_usual(), 3);
-	assert_null(rig_load());
+	rig_setup_beside(state);
 	by = rig.d->bystander;
-	assert_non_null(by);
 	return 0;
 }
 
@@ -55,10 +48,10 @@ static void it_is_a_vm_of_its_own(void **state)
 	struct vmmu_audit audit = { .breach = rig_breach };
 
 	(void)state;
-	assert_int_equal(by->count, MEMORY / 4096 + 1);
+	assert_int_equal(by->count, RIG_BYSTANDER / 4096 + 1);
 	assert_int_not_equal(other()->direct.config.owner,
 			     rig.d->direct.config.owner);
-	for (uint64_t gfn = 0; gfn < MEMORY / 4096; gfn++) {
+	for (uint64_t gfn = 0; gfn < RIG_BYSTANDER / 4096; gfn++) {
 		assert_int_equal(vmmu_frame_of(&pv_frames, frame(gfn))->owner,
 				 other()->direct.config.owner);
 		assert_int_equal(pv_frames.m2p[frame(gfn).v], gfn);
@@ -75,12 +68,12 @@ static void it_is_a_vm_of_its_own(void **state)
 /* None of its pages is all zero, which a page that is lost would be. */
 static void its_pages_have_a_pattern(void **state)
 {
-	const uint64_t *a = pv_page(hfn_hpa(frame(MEMORY / 4096 - 1)));
-	const uint64_t *b = pv_page(hfn_hpa(frame(MEMORY / 4096 - 2)));
+	const uint64_t *a = pv_page(hfn_hpa(frame(RIG_BYSTANDER / 4096 - 1)));
+	const uint64_t *b = pv_page(hfn_hpa(frame(RIG_BYSTANDER / 4096 - 2)));
 
 	(void)state;
 	assert_true(a[0] && a[511] && a[0] != a[1] && a[0] != b[0]);
-	for (uint64_t gfn = 0; gfn < MEMORY / 4096; gfn++) {
+	for (uint64_t gfn = 0; gfn < RIG_BYSTANDER / 4096; gfn++) {
 		const uint64_t *word = pv_page(hfn_hpa(frame(gfn)));
 		unsigned n = 0;
 
@@ -104,7 +97,7 @@ static void nothing_has_changed(void **state)
 static void one_bit_of_any_page_shows(void **state)
 {
 	(void)state;
-	for (uint64_t gfn = 0; gfn < MEMORY / 4096; gfn++) {
+	for (uint64_t gfn = 0; gfn < RIG_BYSTANDER / 4096; gfn++) {
 		uint8_t *page = pv_page(hfn_hpa(frame(gfn)));
 		uint8_t *byte = &page[gfn * 37 % 4096];
 
@@ -178,7 +171,7 @@ static void the_planted_flaw(void **state)
 
 	(void)state;
 	rig_machine();
-	rig.config.bystander = MEMORY;
+	rig.config.bystander = RIG_BYSTANDER;
 	rig.config.bystander_flaw = true;
 	rig_image(rig_usual(), 3);
 	assert_null(rig_load());
@@ -204,8 +197,8 @@ static void no_memory_for_it(void **state)
 
 	(void)state;
 	rig_machine();
-	rig.config.bystander = MEMORY;
-	rig.frames_left = (RIG_MEMORY + MEMORY) / 4096;
+	rig.config.bystander = RIG_BYSTANDER;
+	rig.frames_left = (RIG_MEMORY + RIG_BYSTANDER) / 4096;
 	rig_image(rig_usual(), 3);
 	wrong = rig_load();
 	assert_non_null(wrong);

@@ -262,7 +262,7 @@ static void random_calls(uint64_t first)
 	seed = first * UINT64_C(0x9e3779b97f4a7c15);
 	good = 0;
 	rig_machine();
-	rig.config.bystander = UINT64_C(6) << 20;
+	rig.config.bystander = RIG_BYSTANDER;
 	rig_image(rig_usual(), 3);
 	assert_null(rig_load());
 	by = rig.d->bystander;

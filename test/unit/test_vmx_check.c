@@ -2,61 +2,11 @@
  * hv/vmx/check.c: a state that is right passes, and one thing made wrong is
  * told by its name, for each rule.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
-#include <string.h>
-
-#include "vmx/check.h"
-
-#define FIELDS 0x7000
-
-struct rig {
-	uint64_t field[FIELDS];
-	unsigned count;
-	char first[96];
-};
-
-static struct rig rig;
-
-static const struct vmx_controls controls = {
-	.cr0_ones = 0x80000021,
-	.cr0_may = 0xffffffff,
-	.cr4_ones = 0x2000,
-	.cr4_may = 0x3767ff,
-};
-
-static uint64_t read_field(void *ctx, enum vmcs_field field)
-{
-	struct rig *r = ctx;
-
-	assert_true(field < FIELDS);
-	return r->field[field];
-}
-
-static void failed(void *ctx, const char *what)
-{
-	struct rig *r = ctx;
-
-	if (!r->count++)
-		strcpy(r->first, what);
-}
+#include "vmx_check_rig.h"
 
 static unsigned check(void)
 {
-	const struct vmx_check c = {
-		.read = read_field,
-		.failed = failed,
-		.ctx = &rig,
-		.controls = &controls,
-		.maxphyaddr = 39,
-	};
-
-	rig.count = 0;
-	rig.first[0] = '\0';
-	return vmx_check_guest(&c);
+	return check_by(vmx_check_guest, NULL);
 }
 
 static void segment(unsigned n, uint64_t selector, uint64_t rights,

@@ -2,25 +2,9 @@
  * hv/vmx/check_own.c: fields that are right pass, and one made wrong is told by
  * its name, for each rule.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "vmx_check_rig.h"
 
-#include <string.h>
-
-#include "vmx/check.h"
-
-#define FIELDS	  0x7000
 #define HIGH(cap) ((uint64_t)(cap) << 32)
-
-struct rig {
-	uint64_t field[FIELDS];
-	unsigned count;
-	char first[96];
-};
-
-static struct rig rig;
 
 static const struct vmx_caps caps = {
 	.pin = HIGH(0x7f) | 0x16,
@@ -30,44 +14,9 @@ static const struct vmx_caps caps = {
 	.entry = HIGH(0xffff) | 0x11fb,
 };
 
-static const struct vmx_controls controls = {
-	.eptp = VMX_EPTP_WB | VMX_EPTP_4_LEVELS,
-	.cr0_ones = 0x80000021,
-	.cr0_may = 0xffffffff,
-	.cr4_ones = 0x2000,
-	.cr4_may = 0x3767ff,
-};
-
-static uint64_t read_field(void *ctx, enum vmcs_field field)
-{
-	struct rig *r = ctx;
-
-	assert_true(field < FIELDS);
-	return r->field[field];
-}
-
-static void failed(void *ctx, const char *what)
-{
-	struct rig *r = ctx;
-
-	if (!r->count++)
-		strcpy(r->first, what);
-}
-
 static unsigned check(void)
 {
-	const struct vmx_check c = {
-		.read = read_field,
-		.failed = failed,
-		.ctx = &rig,
-		.caps = &caps,
-		.controls = &controls,
-		.maxphyaddr = 39,
-	};
-
-	rig.count = 0;
-	rig.first[0] = '\0';
-	return vmx_check_own(&c);
+	return check_by(vmx_check_own, &caps);
 }
 
 /* A nested guest, with its log, about to take a page fault. */
