@@ -143,7 +143,7 @@ enum vmmu_gwalk_status monitor_walk(struct vm *vm, const struct vmmu_mode *mode,
 static void stats(struct vm *vm, const char *args, const struct fmt_sink *out)
 {
 	(void)args;
-	stats_put(vm, NULL, out);
+	stats_put(vm, false, out);
 	fmt_print(out, "\n");
 }
 

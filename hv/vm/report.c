@@ -2,6 +2,8 @@
  * What is said of a VM when it has ended: breaches of the library's
  * invariants, a line each, and its statistics on one line.
  */
+#include <vmmu/audit.h>
+
 #include "cpu/print.h"
 #include "vm/stats.h"
 
@@ -14,13 +16,21 @@ static void breach(void *ctx, unsigned invariant, const char *sentence,
 	    (unsigned long long)addr, (unsigned long long)entry);
 }
 
+void vm_audit(struct vm *vm)
+{
+	struct vmmu_audit audit = { .breach = breach };
+
+	vmmu_audit(&vm->mmu, &audit);
+	vm->audited_entries += audit.entries;
+	vm->audit_breaches += audit.breaches;
+}
+
 void vm_report(struct vm *vm)
 {
 	bool whole = vm->cpus && vm->vcpu[0]->mmu.scheme;
-	struct vmmu_audit audit = { .breach = breach };
 
 	if (whole)
-		vmmu_audit(&vm->mmu, &audit);
-	stats_put(vm, whole ? &audit : NULL, &report_sink);
+		vm_audit(vm);
+	stats_put(vm, whole, &report_sink);
 	report_write("\n", 1);
 }

@@ -90,6 +90,8 @@ void vm_switch_schemes(struct vm *vm, uint64_t now)
 	vm->switch_at = now + vm->switch_ticks;
 	vm->scheme_now = (vm->scheme_now + 1) % vm->scheme_count;
 	next = vm->scheme[vm->scheme_now];
+	/* No audit at the end would see the tables that are dropped here. */
+	vm_audit(vm);
 	for (unsigned i = 0; i < vm->cpus; i++)
 		if (move(vm->vcpu[i], next))
 			vm->switches++;

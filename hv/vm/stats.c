@@ -189,8 +189,7 @@ static void put_head(const struct vm *vm, const struct fmt_sink *sink)
 		  end_names[vm->end], vm->end_code, vm->sentence);
 }
 
-void stats_put(const struct vm *vm, const struct vmmu_audit *audit,
-	       const struct fmt_sink *sink)
+void stats_put(const struct vm *vm, bool audited, const struct fmt_sink *sink)
 {
 	put_head(vm, sink);
 	if (vm->engine && vm->engine->para && vm->cpus)
@@ -203,10 +202,10 @@ void stats_put(const struct vm *vm, const struct vmmu_audit *audit,
 	}
 	if (vm->engine && vm->engine->para && vm->cpus)
 		vm->engine->para->report(vm, sink);
-	if (audit)
+	if (audited)
 		fmt_print(sink,
 			  ",\"audit\":{\"entries\":%llu,\"breaches\":%llu}",
-			  (ull)audit->entries, (ull)audit->breaches);
+			  (ull)vm->audited_entries, (ull)vm->audit_breaches);
 	fmt_print(sink, ",\"time\":{\"tsc_khz\":%llu,\"tsc\":%llu}}",
 		  (ull)host_tsc_khz, (ull)vm_now(vm, rdtsc()));
 }

@@ -2,16 +2,13 @@
 #ifndef HV_VM_STATS_H
 #define HV_VM_STATS_H
 
-#include <vmmu/audit.h>
-
 #include "cpu/fmt.h"
 #include "vm/vm.h"
 
 const char *exit_kind_name(enum exit_kind kind);
 
 /* Puts the object, without an end of line. It may be asked for at any exit;
- * `audit` is of this moment, or NULL: none was made. */
-void stats_put(const struct vm *vm, const struct vmmu_audit *audit,
-	       const struct fmt_sink *sink);
+ * `audited`: the VM has ended, and what its audits found is told, too. */
+void stats_put(const struct vm *vm, bool audited, const struct fmt_sink *sink);
 
 #endif

@@ -108,6 +108,8 @@ struct vm {
 	uint64_t switch_ticks; /* board time; 0: they stay */
 	uint64_t switch_at;    /* board time; UINT64_MAX: never */
 	uint64_t switches;
+	/* Of all audits that vm_audit made. */
+	uint64_t audited_entries, audit_breaches;
 	bool pdptes_walked; /* hardware has walked them, where they lie */
 	enum vm_end end;
 	uint32_t end_code;
@@ -140,6 +142,9 @@ void vm_run(struct vm *vm);
 /* Ends the VM with a sentence (printf-like); the first one stays. */
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Audits the tables as they are now; a sentence a breach, on the console. */
+void vm_audit(struct vm *vm);
 
 /* Audits what is left of the VM's life, and puts its statistics, one line, on
  * the report channel. */
