@@ -143,7 +143,8 @@ void vm_run(struct vm *vm);
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Audits the tables as they are now; a sentence a breach, on the console. */
+/* audit.c: the tables as they are now; a sentence a breach, on the report
+ * channel. */
 void vm_audit(struct vm *vm);
 
 /* Audits what is left of the VM's life, and puts its statistics, one line, on

@@ -23,6 +23,7 @@
 
 #include <vmmu/vmmu.h>
 
+#include "cpu/print.h"
 #include "cpu/serial.h"
 #include "cpu/timer.h"
 #include "cpu/trap.h"
@@ -217,6 +218,16 @@ static const struct engine rig_engine = {
 };
 
 /* The bare machine. */
+
+void say(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
 
 void vm_stop(struct vm *vm, enum vm_end end, const char *fmt, ...)
 {
