@@ -3,8 +3,10 @@
  * it: a single step ends behind it (Intel SDM 3B, 17.3.1.4), HLT too; the
  * resume flag ends with it (17.3.1.1); and an NMI that came while another was
  * handled is delivered behind the IRET (SDM 3A, 6.7.1), at once and not when
- * something else happens. A timer's deadline may be any number. only=N of the
- * command line tries one of them.
+ * something else happens. A timer's deadline may be any number. And what a step
+ * ends in may be the shadow of STI or MOV SS. only=N of the command line tries
+ * one of them; parts=7 those too that QEMU's own machine has otherwise: it
+ * steps on behind a shadow, and triple-faults of INT1.
  */
 #include "lib.h"
 
@@ -16,6 +18,8 @@
 #define DR6_STEP  0x00004000u
 #define DR7_EXEC0 0x00000402u /* breakpoint 0: global, execution */
 #define SPINS	  50000000u
+
+#define QEMU_PARTS 5
 
 struct frame {
 	uint32_t eip, cs, eflags;
@@ -123,6 +127,49 @@ static uint32_t step_over_hlt(void)
 		      hits == 1 && hit_eip == after);
 }
 
+/* INT1 in the shadow of a MOV SS, stepped: what a user program can do. Some
+ * trap behind the MOV too; the last trap is INT1's own. */
+static uint32_t step_over_int1(void)
+{
+	uint32_t after;
+
+	hits = 0;
+	__asm__ volatile("movl $1f, %0\n\t"
+			 "mov %%ss, %%edx\n\t"
+			 "pushf\n\t"
+			 "orl %1, (%%esp)\n\t"
+			 "popf\n\t"
+			 "mov %%edx, %%ss\n\t"
+			 ".byte 0xf1\n"
+			 "1:\tnop"
+			 : "=S"(after)
+			 : "i"(FLAG_TF)
+			 : "edx", "cc", "memory");
+	return expect("INT1 behind MOV SS is a trap", hits && hit_eip == after);
+}
+
+/* The step over STI ends in its shadow, where interrupts are still blocked. */
+static uint32_t step_over_sti(void)
+{
+	uint32_t after;
+
+	hits = 0;
+	__asm__ volatile("cli\n\t"
+			 "movl $1f, %0\n\t"
+			 "pushf\n\t"
+			 "orl %1, (%%esp)\n\t"
+			 "popf\n\t"
+			 "sti\n"
+			 "1:\tnop\n\t"
+			 "cli"
+			 : "=S"(after)
+			 : "i"(FLAG_TF)
+			 : "cc", "memory");
+	return expect("a step over STI is one trap",
+		      hits == 1 && hit_dr6 & DR6_STEP) +
+	       expect("the trap is behind STI", hit_eip == after);
+}
+
 /* An IRET with RF set goes to CPUID; the breakpoint is on the next one. */
 static uint32_t resume_over_cpuid(void)
 {
@@ -181,12 +228,15 @@ uint32_t test_main(const struct multiboot_info *info)
 {
 	static uint32_t (*const part[])(void) = {
 		step_over_cpuid, step_over_hlt, resume_over_cpuid,
-		nmi_behind_nmi,	 far_deadline,
+		nmi_behind_nmi,	 far_deadline,	step_over_int1,
+		step_over_sti,
 	};
 	uint32_t only = option(info, "only", 0), failures = 0;
+	uint32_t parts = option(info, "parts", QEMU_PARTS);
 
 	own_idt();
-	for (uint32_t i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+	for (uint32_t i = 0; i < sizeof(part) / sizeof(part[0]) && i < parts;
+	     i++)
 		if (!only || only == i + 1)
 			failures += part[i]();
 	return failures;

@@ -22,6 +22,12 @@
 #define EFER_LMA  BIT(10)
 #define EFER_BITS UINT64_C(0xd01) /* SCE LME LMA NXE */
 
+/* LBR BTF, TR to FREEZE_WHILE_SMM, RTM: SDM 3B 17.4.1. */
+#define DEBUGCTL_BITS UINT64_C(0xffc3)
+
+#define VECTOR_DB 1u
+#define VECTOR_MC 18u
+
 #define RFLAGS_FIXED	UINT64_C(2)
 #define RFLAGS_RESERVED (~UINT64_C(0x3f7fd7))
 #define RFLAGS_TF	BIT(8)
@@ -113,6 +119,8 @@ static void check_msrs(struct state *s)
 {
 	uint64_t efer = read(s, VMCS_GUEST_EFER);
 
+	must(s, !(read(s, VMCS_GUEST_DEBUGCTL) & ~DEBUGCTL_BITS),
+	     "DEBUGCTL has a reserved bit");
 	must(s, !(read(s, VMCS_GUEST_DR7) >> 32), "DR7 has high bits");
 	must(s, canonical(read(s, VMCS_GUEST_SYSENTER_ESP)),
 	     "SYSENTER_ESP is not canonical");
@@ -312,11 +320,13 @@ static void check_tables(struct state *s)
 static void check_flow(struct state *s)
 {
 	bool code_64 = s->long_mode && (s->seg[CS].rights & RIGHTS_L);
-	uint64_t rip = read(s, VMCS_GUEST_RIP);
+	/* The last byte below the hole may be the last executed: bit 47 is
+	 * not looked at. */
+	uint64_t rip = read(s, VMCS_GUEST_RIP), high = rip >> 48;
 	bool interrupt = (s->event & VMX_EVENT_VALID) &&
 			 (s->event & VMX_EVENT_TYPE) == VMX_EVENT_INTERRUPT;
 
-	must(s, code_64 ? canonical(rip) : !(rip >> 32),
+	must(s, code_64 ? high == 0 || high == 0xffff : !(rip >> 32),
 	     "rip does not fit the mode");
 	must(s, (s->rflags & RFLAGS_FIXED) && !(s->rflags & RFLAGS_RESERVED),
 	     "rflags has reserved bits");
@@ -346,20 +356,52 @@ static void check_blocking(struct state *s, uint32_t blocked)
 	     "an NMI is delivered while NMIs are blocked");
 }
 
+/* What is delivered wakes a processor, or must be what does. */
+static bool activity_takes(const struct state *s, uint64_t activity)
+{
+	uint32_t type = s->event & VMX_EVENT_TYPE;
+	uint8_t vector = (uint8_t)s->event;
+
+	if (!(s->event & VMX_EVENT_VALID) || activity == VMX_ACTIVE)
+		return true;
+	if (activity == VMX_WAITS_SIPI)
+		return false;
+	if (type == VMX_EVENT_NMI ||
+	    (type == VMX_EVENT_EXCEPTION && vector == VECTOR_MC))
+		return true;
+	return activity == VMX_HALTED &&
+	       (type == VMX_EVENT_INTERRUPT ||
+		(type == VMX_EVENT_EXCEPTION && vector == VECTOR_DB));
+}
+
+static void check_activity(struct state *s, uint64_t activity, uint32_t blocked)
+{
+	must(s, activity <= VMX_WAITS_SIPI,
+	     "the activity is none that there is");
+	must(s, activity != VMX_HALTED || !dpl_of(&s->seg[SS]),
+	     "it is halted with SS's DPL not 0");
+	must(s, activity == VMX_ACTIVE || !(blocked & VMX_BLOCK_SHADOW),
+	     "it is not active while STI or MOV SS blocks");
+	must(s, activity_takes(s, activity),
+	     "an event is delivered that its activity does not take");
+}
+
 static void check_rest(struct state *s)
 {
 	uint32_t blocked = (uint32_t)read(s, VMCS_GUEST_INTERRUPTIBILITY);
 	uint64_t pending = read(s, VMCS_GUEST_PENDING_DEBUG);
 	uint64_t activity = read(s, VMCS_GUEST_ACTIVITY);
-	const uint64_t bs = UINT64_C(1) << 14, defined = UINT64_C(0x1500f);
-	bool held = (blocked & VMX_BLOCK_SHADOW) || activity == 1;
+	const uint64_t defined = UINT64_C(0x1500f);
+	bool held = (blocked & VMX_BLOCK_SHADOW) || activity == VMX_HALTED;
 
-	must(s, activity <= 3, "the activity is none that there is");
+	check_activity(s, activity, blocked);
 	must(s, !(blocked >> 5), "interruptibility has reserved bits");
+	must(s, !(blocked & VMX_BLOCK_SMI), "SMIs are blocked outside SMM");
 	check_blocking(s, blocked);
 	must(s, !(pending & ~defined),
 	     "pending debug exceptions have reserved bits");
-	must(s, !held || !(pending & bs) == !(s->rflags & RFLAGS_TF),
+	must(s,
+	     !held || !(pending & VMX_PENDING_STEP) == !(s->rflags & RFLAGS_TF),
 	     "a single step and rflags.TF do not agree");
 	must(s, read(s, VMCS_LINK) == UINT64_MAX, "the link pointer is set");
 }

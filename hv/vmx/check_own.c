@@ -137,6 +137,14 @@ static bool vector_fits(uint32_t type, unsigned vector)
 	return type != VMX_EVENT_EXCEPTION || vector < 32;
 }
 
+/* Of an instruction that makes an event. */
+static bool length_fits(const struct own *o)
+{
+	uint64_t length = read(o, VMCS_ENTRY_LENGTH);
+
+	return length >= 1 && length <= 15;
+}
+
 /* In real mode no vector has an error code, and only an unrestricted guest is
  * ever there. */
 static void check_event(struct own *o)
@@ -159,6 +167,10 @@ static void check_event(struct own *o)
 	must(o,
 	     !(event & VMX_EVENT_ERROR) || !(read(o, VMCS_ENTRY_ERROR) >> 16),
 	     "the event's error code has more than 16 bits");
+	must(o,
+	     type < VMX_EVENT_SOFT || type > VMX_EVENT_SOFT_EXC ||
+		     length_fits(o),
+	     "the event's instruction has no length");
 }
 
 /* 4. The host. */

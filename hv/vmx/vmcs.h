@@ -157,7 +157,15 @@ enum vmcs_field {
 #define VMX_BLOCK_STI	 (1u << 0)
 #define VMX_BLOCK_MOV_SS (1u << 1)
 #define VMX_BLOCK_SHADOW (VMX_BLOCK_STI | VMX_BLOCK_MOV_SS)
+#define VMX_BLOCK_SMI	 (1u << 2)
 #define VMX_BLOCK_NMI	 (1u << 3)
+
+/* Activity: SDM 3C 24.4.2. Pending debug exceptions: table 24-4. */
+#define VMX_ACTIVE	 0u
+#define VMX_HALTED	 1u
+#define VMX_SHUTDOWN	 2u
+#define VMX_WAITS_SIPI	 3u
+#define VMX_PENDING_STEP (UINT64_C(1) << 14)
 
 /* An event, on entry, on exit, or that an exit interrupted: SDM 3C tables
  * 24-16, 24-18, 24-19. */

@@ -185,13 +185,18 @@ static void block_nmis_again(struct vmx_vcpu *s)
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, s->interruptibility);
 }
 
-/* #DB, unlike others, has not yet done what it does to registers: SDM 3C
- * 27.1. */
-static void finish_debug(void)
+/* #DB, unlike others, has not yet done what it does to registers (SDM 3C
+ * 27.1), and its exit leaves nothing pending: but an entry with TF in the
+ * shadow of STI or MOV SS wants the step pending, even if it is the step that
+ * is given back (26.3.1.5). */
+static void finish_debug(const struct vcpu *v)
 {
 	const uint64_t dr6_low = 0xf, dr6_all = UINT64_C(0x600f);
 	const uint64_t dr7_gd = UINT64_C(1) << 13;
 	uint64_t dr6;
+
+	if (v->shadow && (v->rflags & RFLAGS_TF))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, VMX_PENDING_STEP);
 
 	__asm__ volatile("movq %%dr6, %0" : "=r"(dr6));
 	dr6 = (dr6 & ~dr6_low) | (vmread(VMCS_QUALIFICATION) & dr6_all);
@@ -224,11 +229,13 @@ static enum exit_kind decode_exception(struct vcpu *v, struct vmx_vcpu *s)
 	x->vector = (uint8_t)event;
 	x->has_error = event & VMX_EVENT_ERROR;
 	x->error = (uint32_t)vmread(VMCS_EXIT_EVENT_ERROR);
-	if (x->vector == VECTOR_DB)
-		finish_debug();
-	/* INT1 is over before its handler begins. */
-	if ((event & VMX_EVENT_TYPE) == VMX_EVENT_PRIVILEGED)
+	/* INT1 is over before its handler begins, and so is a shadow. */
+	if ((event & VMX_EVENT_TYPE) == VMX_EVENT_PRIVILEGED) {
 		v->rip = next_rip(v);
+		v->shadow = false;
+	}
+	if (x->vector == VECTOR_DB)
+		finish_debug(v);
 	return EXIT_EXCEPTION;
 }
 

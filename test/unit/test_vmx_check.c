@@ -4,6 +4,8 @@
  */
 #include "vmx_check_rig.h"
 
+#define ODD UINT64_C(0x800000000000) /* not canonical */
+
 static unsigned check(void)
 {
 	return check_by(vmx_check_guest, NULL);
@@ -63,6 +65,11 @@ static void what_is_right_passes(void **state)
 	assert_int_equal(check(), 0);
 	nest();
 	assert_int_equal(check(), 0);
+	/* Just behind the last address there is: the fetch will fault. */
+	setup(state);
+	rig.field[VMCS_GUEST_RIP] = ODD;
+	assert_int_equal(check(), 0);
+	nest();
 	/* Real mode: CS is a data segment, as reset leaves it. */
 	rig.field[VMCS_GUEST_CR0] = 0x30;
 	segment(CS, 0xf000, 0x93, 0xffff);
@@ -96,13 +103,14 @@ struct wrong {
 #define RIGHTS(n)     NTH(VMCS_GUEST_ES_RIGHTS, n)
 #define BASE(n)	      NTH(VMCS_GUEST_ES_BASE, n)
 #define LIMIT(n)      NTH(VMCS_GUEST_ES_LIMIT, n)
-#define ODD	      UINT64_C(0x800000000000) /* not canonical */
 
 static const struct wrong wrongs[] = {
 	{ VMCS_GUEST_CR0, 0x80050013, "CR0 has a bit" }, /* NE */
 	{ VMCS_GUEST_CR4, 0x6f0, "CR4 has a bit" },	 /* VMXE */
 	{ VMCS_GUEST_CR4, 0x26d0, "CR4.PAE" },
 	{ VMCS_GUEST_CR3, UINT64_C(1) << 39, "CR3" },
+	{ VMCS_GUEST_DEBUGCTL, 4, "DEBUGCTL" },
+	{ VMCS_GUEST_DEBUGCTL, 1 << 16, "DEBUGCTL" },
 	{ VMCS_GUEST_DR7, UINT64_C(1) << 32, "DR7" },
 	{ VMCS_GUEST_SYSENTER_ESP, ODD, "SYSENTER_ESP" },
 	{ VMCS_GUEST_SYSENTER_EIP, ODD, "SYSENTER_EIP" },
@@ -131,11 +139,12 @@ static const struct wrong wrongs[] = {
 	{ RIGHTS(GS), 0xc099, "GS has wrong" }, /* unreadable */
 	{ VMCS_GUEST_GDTR_BASE, ODD, "GDTR" },
 	{ VMCS_GUEST_IDTR_LIMIT, 0x10000, "IDTR" },
-	{ VMCS_GUEST_RIP, ODD, "rip" },
+	{ VMCS_GUEST_RIP, ODD << 1, "rip" },
 	{ VMCS_GUEST_RFLAGS, 0x200, "rflags has reserved" },
 	{ VMCS_GUEST_RFLAGS, 0x20a, "rflags has reserved" },
 	{ VMCS_GUEST_ACTIVITY, 4, "activity" },
 	{ VMCS_GUEST_INTERRUPTIBILITY, 0x20, "interruptibility" },
+	{ VMCS_GUEST_INTERRUPTIBILITY, VMX_BLOCK_SMI, "SMIs" },
 	{ VMCS_GUEST_INTERRUPTIBILITY, 3, "both STI" },
 	{ VMCS_GUEST_PENDING_DEBUG, 0x10, "pending debug" },
 	{ VMCS_LINK, 0, "link pointer" },
@@ -173,6 +182,52 @@ static void what_is_delivered(void **state)
 	rig.field[VMCS_GUEST_INTERRUPTIBILITY] = VMX_BLOCK_NMI;
 	assert_int_equal(check(), 1);
 	assert_non_null(strstr(rig.first, "NMI"));
+}
+
+/* What each activity takes: SDM 3C 26.3.1.5. */
+static void what_wakes(void **state)
+{
+	static const struct {
+		uint32_t activity, event;
+		bool fits;
+	} rows[] = {
+		{ VMX_HALTED, VMX_EVENT_INTERRUPT | 0x30, true },
+		{ VMX_HALTED, VMX_EVENT_NMI | 2, true },
+		{ VMX_HALTED, VMX_EVENT_EXCEPTION | 1, true },
+		{ VMX_HALTED, VMX_EVENT_EXCEPTION | 18, true },
+		{ VMX_HALTED, VMX_EVENT_EXCEPTION | 14, false },
+		{ VMX_HALTED, VMX_EVENT_SOFT | 1, false },
+		{ VMX_SHUTDOWN, VMX_EVENT_NMI | 2, true },
+		{ VMX_SHUTDOWN, VMX_EVENT_EXCEPTION | 18, true },
+		{ VMX_SHUTDOWN, VMX_EVENT_INTERRUPT | 0x30, false },
+		{ VMX_WAITS_SIPI, VMX_EVENT_NMI | 2, false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		setup(state);
+		rig.field[VMCS_GUEST_ACTIVITY] = rows[i].activity;
+		assert_int_equal(check(), 0);
+		rig.field[VMCS_ENTRY_EVENT] = VMX_EVENT_VALID | rows[i].event;
+		assert_int_equal(check(), !rows[i].fits);
+		if (!rows[i].fits)
+			assert_non_null(strstr(rig.first, "does not take"));
+	}
+}
+
+static void what_is_not_active(void **state)
+{
+	(void)state;
+	rig.field[VMCS_GUEST_ACTIVITY] = VMX_SHUTDOWN;
+	rig.field[VMCS_GUEST_INTERRUPTIBILITY] = VMX_BLOCK_STI;
+	assert_int_equal(check(), 1);
+	assert_non_null(strstr(rig.first, "not active"));
+	setup(state);
+	segment(CS, 0x13, 0xa0fb, UINT32_MAX);
+	segment(SS, 0x1b, 0xc0f3, UINT32_MAX);
+	assert_int_equal(check(), 0);
+	rig.field[VMCS_GUEST_ACTIVITY] = VMX_HALTED;
+	assert_int_equal(check(), 1);
+	assert_non_null(strstr(rig.first, "SS's DPL"));
 }
 
 static void a_step_that_is_held(void **state)
@@ -218,6 +273,8 @@ int main(void)
 		cmocka_unit_test_setup(virtual_8086, setup),
 		cmocka_unit_test_setup(what_is_wrong_is_named, setup),
 		cmocka_unit_test_setup(what_is_delivered, setup),
+		cmocka_unit_test_setup(what_wakes, setup),
+		cmocka_unit_test_setup(what_is_not_active, setup),
 		cmocka_unit_test_setup(a_step_that_is_held, setup),
 		cmocka_unit_test_setup(pdptes, setup),
 		cmocka_unit_test_setup(refusals, setup),

@@ -99,6 +99,8 @@ static const struct {
 	{ VMCS_ENTRY_EVENT, UINT64_C(0x80000820), "error code" },
 	{ VMCS_ENTRY_EVENT, UINT64_C(0x80001020), "reserved bits" },
 	{ VMCS_ENTRY_ERROR, 0x10000, "16 bits" },
+	{ VMCS_ENTRY_EVENT, UINT64_C(0x80000403), "length" },
+	{ VMCS_ENTRY_EVENT, UINT64_C(0x80000603), "length" },
 	{ VMCS_GUEST_CR0, 0x30, "error code" }, /* a vector in real mode */
 	{ VMCS_HOST_CR0, 0x80010013, "host's CR0" },
 	{ VMCS_HOST_CR4, 0x20, "host's CR4" },
@@ -126,6 +128,16 @@ static void what_is_wrong_is_named(void **state)
 	}
 }
 
+static void soft_events(void **state)
+{
+	(void)state;
+	rig.field[VMCS_ENTRY_EVENT] = VMX_EVENT_VALID | VMX_EVENT_SOFT | 0x80;
+	rig.field[VMCS_ENTRY_LENGTH] = 2;
+	assert_int_equal(check(), 0);
+	rig.field[VMCS_ENTRY_LENGTH] = 16;
+	assert_int_equal(check(), 1);
+}
+
 /* Two fields at once. */
 static void windows(void **state)
 {
@@ -142,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_is_right_passes, setup),
 		cmocka_unit_test_setup(what_is_wrong_is_named, setup),
+		cmocka_unit_test_setup(soft_events, setup),
 		cmocka_unit_test_setup(windows, setup),
 	};
 
