@@ -259,6 +259,32 @@ static void balloon(void)
 				      *(volatile uint64_t *)spare[11] == 0);
 }
 
+static void look(uint64_t va, uint64_t b)
+{
+	(void)b;
+	(void)*(volatile uint64_t *)va;
+}
+
+/* The mapping goes, and is not flushed, while a pin holds the frame; the pin
+ * goes, and the frame. */
+static void remembered(void)
+{
+	uint64_t mfn = mfn_of(spare[10]), frame = gfn_of(spare[10]);
+
+	spare[10][0] = 0;
+	map_at(spare[10], mfn * PAGE | P_R_U);
+	check("a page is pinned", mmuext(MMUEXT_PIN_L1_TABLE, mfn) == 0);
+	look((uintptr_t)spare[10], 0);
+	check("it is mapped no more",
+	      call(update_va_mapping, spare[10], 0, UVMF_NONE) == 0);
+	check("nor pinned", mmuext(MMUEXT_UNPIN_TABLE, mfn) == 0);
+	check("and given up", give_up(mfn) == 1);
+	check("no processor remembers it",
+	      attempt(look, (uintptr_t)spare[10], 0) && arrival.vector == 14);
+	check("another comes", take(&frame) == 1);
+	map_at(spare[10], frame * PAGE | P_RW_U);
+}
+
 static long register_info(uint64_t mfn, uint32_t offset)
 {
 	const struct vcpu_register_vcpu_info r = { .mfn = mfn,
@@ -321,6 +347,7 @@ void guest_main(void)
 	pins();
 	trapped();
 	balloon();
+	remembered();
 	shared_words();
 	batches();
 	finish();

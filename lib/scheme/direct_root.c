@@ -70,6 +70,9 @@ static enum vmmu_direct_status unpin(struct vmmu_direct_vm *d, uint64_t hfn,
 	if (!(f->flags & VMMU_FRAME_PINNED))
 		return VMMU_DIRECT_STATE;
 	f->flags &= (uint8_t)~VMMU_FRAME_PINNED;
+	/* Of a mapping that went while the pin was left there is no mark. */
+	if (f->total_count == 1)
+		f->mark = d->epoch;
 	d->stats.unpin++;
 	direct_put_pin(d, f, budget);
 	return VMMU_DIRECT_OK;

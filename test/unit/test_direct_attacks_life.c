@@ -181,6 +181,24 @@ static void a_released_page_is_still_in_a_tlb(void **state)
 	attack_end(a);
 }
 
+/* The last use that went was a pin, which no processor remembers; but a mapping
+ * that went before it is remembered still. */
+static void a_pin_hides_that_a_table_was_mapped(void **state)
+{
+	struct attack *a = attack_begin();
+
+	(void)state;
+	assert_int_equal(rig_pin(a->r, 0, SPARE, 1), OK);
+	rig_flushed(a->r, 0);
+	rig_audit(a->r);
+	assert_int_equal(rig_va(a->r, 0, SPARE, 0), OK);
+	assert_int_equal(rig_unpin(a->r, 0, SPARE), OK);
+	flushes(a);
+	assert_int_equal(rig_release(a->r, 0, SPARE), OK);
+	assert_int_equal(flushes(a), 1);
+	attack_end(a);
+}
+
 static void a_batch_unmaps_and_links_a_page(void **state)
 {
 	struct attack *a = attack_begin();
@@ -430,6 +448,7 @@ int main(void)
 		cmocka_unit_test(
 			a_root_is_reused_while_a_processor_can_still_walk_it),
 		cmocka_unit_test(a_released_page_is_still_in_a_tlb),
+		cmocka_unit_test(a_pin_hides_that_a_table_was_mapped),
 		cmocka_unit_test(a_batch_unmaps_and_links_a_page),
 		cmocka_unit_test(
 			a_page_is_mapped_more_often_than_can_be_counted),
