@@ -96,11 +96,16 @@ __asm__(".globl on_user_call, on_user_fault, user_code\n"
 	"movq	%rsp, user_rsp(%rip)\n\t"
 	"movq	$99, %rax\n\t"
 	"syscall\n\t"
-	"ud2\n");
+	"ud2\n"
+	".globl	user_loop\n"
+	"user_loop:\n\t"
+	"pause\n\t"
+	"jmp	user_loop\n");
 
 uint64_t seen_error, seen_faults, seen_calls, seen_rax, seen_cs, seen_rflags;
 uint64_t back_rsp, user_rsp, user_saw[REGISTERS];
 void on_user_call(void), on_user_fault(void), user_code(void);
+void user_loop(void);
 void run_user(const struct iret_frame *frame);
 
 static const uint64_t expected[REGISTERS] = { 0x101, 0x102, 0x1000, 0x104,
@@ -162,13 +167,13 @@ static void visit(const char *name, bool mask, uint64_t rflags)
 }
 
 /* A stack of the kernel's that it cannot write; the user's first instruction
- * makes a system call, or is not there. */
-static void lose_stack(uint64_t rip)
+ * makes a system call, is not there, or is one that goes on for ever. */
+static void lose_stack(uint64_t rip, uint64_t rflags)
 {
 	const struct iret_frame f = {
 		.rip = rip,
 		.cs = FLAT_USER_CS,
-		.rflags = 0x202,
+		.rflags = rflags,
 		.ss = FLAT_USER_SS,
 	};
 
@@ -177,6 +182,18 @@ static void lose_stack(uint64_t rip)
 	use_stack((uintptr_t)spare[2] + PAGE);
 	handlers(true);
 	run_user(&f);
+}
+
+/* The hypervisor has nothing but this event to bring it back to the guest. */
+static void lose_event(void)
+{
+	struct evtchn_bind_ipi ipi = { .vcpu = 0 };
+	struct evtchn_send port;
+
+	call(event_channel_op, EVTCHNOP_bind_ipi, &ipi);
+	port.port = ipi.port;
+	call(event_channel_op, EVTCHNOP_send, &port);
+	lose_stack((uintptr_t)user_loop, 0x202);
 }
 
 void guest_main(void)
@@ -191,9 +208,13 @@ void guest_main(void)
 	check("a user root", call(mmuext_op, &op, 1, 0, DOMID_SELF) == 0);
 	use_stack((uintptr_t)spare[0] + PAGE);
 	if (told("call"))
-		lose_stack((uintptr_t)user_code);
+		lose_stack((uintptr_t)user_code, 0x202);
 	if (told("fault"))
-		lose_stack(NOT_MAPPED);
+		lose_stack(NOT_MAPPED, 0x202);
+	if (told("down"))
+		lose_stack(NOT_MAPPED, 0x602);
+	if (told("event"))
+		lose_event();
 	visit("handlers that hold events off", true, 0x202);
 	visit("again", true, 0x202);
 	visit("handlers that let events in", false, 0x202);

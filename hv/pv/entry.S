@@ -115,6 +115,7 @@ kernel_fault:
 	jmp	pv_exit
 from_guest_lost:
 	SAVE_MORE
+	cld
 	movq	%rbx, %rdi
 	call	pv_stack_lost
 	jmp	pv_exit
@@ -322,7 +323,9 @@ pv_exit:
 	jnz	1b
 	movq	%rbx, %rdi
 	call	pv_deliver_events
-	jmp	1b
+	cmpb	$0, PV_CPU_LEAVE(%rbx)	/* its stack was none */
+	je	1b
+	jmp	leave_guest
 
 by_iret:
 	RESTORE_REGISTERS

@@ -139,7 +139,7 @@ attack pvlife 30
 attack pvhandles 34
 attack pvframes 22
 attack pvpriv 55
-attack pvtables 70
+attack pvtables 77
 attack pvquick 6
 attack pvcalls 36
 attack pvforeign 28
@@ -171,7 +171,9 @@ stopped user "no page table for it"
 stopped root "cannot be written"
 stopped crash "says that it has crashed"
 
-for way in call fault; do
+# A system call, a page fault, one with DF set, and an event, where nothing but
+# that event comes back to the hypervisor.
+for way in call fault down event; do
 	run pvquick $way
 	is "$label: status" "$status" 6
 	like "$label: sentence" "$sentence" "stack at 0x[0-9a-f]+ cannot be wr"
