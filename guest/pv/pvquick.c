@@ -13,6 +13,8 @@
  * saw. A page fault's comes from `movq (%rsi), %rsi`, which has three bytes. */
 __asm__(".globl on_user_call, on_user_fault, user_code\n"
 	"on_user_fault:\n\t"
+	"pushfq\n\t"
+	"popq	live_rflags+8(%rip)\n\t"
 	"popq	%rcx\n\t"
 	"popq	%r11\n\t"
 	"popq	seen_error(%rip)\n\t"
@@ -20,6 +22,8 @@ __asm__(".globl on_user_call, on_user_fault, user_code\n"
 	"incq	seen_faults(%rip)\n\t"
 	"jmp	1f\n"
 	"on_user_call:\n\t"
+	"pushfq\n\t"
+	"popq	live_rflags(%rip)\n\t"
 	"popq	%rcx\n\t"
 	"popq	%r11\n\t"
 	"incq	seen_calls(%rip)\n\t"
@@ -103,6 +107,7 @@ __asm__(".globl on_user_call, on_user_fault, user_code\n"
 	"jmp	user_loop\n");
 
 uint64_t seen_error, seen_faults, seen_calls, seen_rax, seen_cs, seen_rflags;
+uint64_t live_rflags[2]; /* of the handlers themselves: call, fault */
 uint64_t back_rsp, user_rsp, user_saw[REGISTERS];
 void on_user_call(void), on_user_fault(void), user_code(void);
 void user_loop(void);
@@ -136,6 +141,15 @@ static void use_stack(uint64_t top)
 	call(stack_switch, FLAT_KERNEL_SS, top);
 }
 
+/* What a system call clears on the bare machine: DF above all, with which the
+ * kernel's copies would go backwards. */
+static bool handlers_are_clean(void)
+{
+	const uint64_t cleared = 0x47500; /* AC NT IOPL DF TF */
+
+	return !((live_rflags[0] | live_rflags[1]) & cleared);
+}
+
 static bool same(void)
 {
 	for (size_t i = 0; i < REGISTERS; i++)
@@ -162,8 +176,9 @@ static void visit(const char *name, bool mask, uint64_t rflags)
 	run_user(&f);
 	check(name, same() && user_rsp == f.rsp && seen_calls == 2 &&
 			    seen_faults == 1 && seen_error == 4 &&
+			    handlers_are_clean() &&
 			    (uint16_t)seen_cs == FLAT_USER_CS &&
-			    (seen_rflags & 0x3200) == (rflags & 0x200));
+			    (seen_rflags & 0x47600) == (rflags & 0x47600));
 }
 
 /* A stack of the kernel's that it cannot write; the user's first instruction
@@ -217,7 +232,9 @@ void guest_main(void)
 		lose_event();
 	visit("handlers that hold events off", true, 0x202);
 	visit("again", true, 0x202);
+	visit("a user with DF, NT and AC", true, 0x44602);
 	visit("handlers that let events in", false, 0x202);
+	visit("the same with DF, NT and AC", false, 0x44602);
 	visit("a user with events held off", true, 0x2);
 	use_stack((uintptr_t)spare[0] + PAGE - 3);
 	visit("a stack that is not aligned", true, 0x202);

@@ -12,11 +12,15 @@
  */
 #include "pv/pv.h"
 
+#include <assert.h>
+
 #include "vm/vm.h"
 
 #define DROPPED                                                                \
 	(PV_RFLAGS_AC | PV_RFLAGS_VM | PV_RFLAGS_RF | PV_RFLAGS_NT |           \
-	 PV_RFLAGS_TF | PV_RFLAGS_IOPL)
+	 PV_RFLAGS_TF | PV_RFLAGS_IOPL | PV_RFLAGS_DF)
+
+static_assert(!(DROPPED & PV_RFLAGS_KEPT), "quick.S enters no otherwise");
 
 /* One word on the guest's stack, or to the label. */
 #define PUT(at, word, failed)                                                  \

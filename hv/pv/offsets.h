@@ -84,7 +84,8 @@
 #define PV_RFLAGS_EVENTS 0x200
 /* What a user may have in rflags: neither IOPL nor VM. */
 #define PV_RFLAGS_USER 0x254fd5
-/* What a handler is entered with: no AC, VM, RF, NT, TF, IOPL. */
-#define PV_RFLAGS_KEPT 0x200ed7
+/* What a handler is entered with: no AC, VM, RF, NT, TF, IOPL, nor DF, which a
+ * kernel that is entered by SYSCALL takes to be clear. */
+#define PV_RFLAGS_KEPT 0x200ad7
 
 #endif

@@ -34,6 +34,7 @@ struct fmt_sink;
 
 #define PV_RFLAGS_IF   (UINT64_C(1) << 9)
 #define PV_RFLAGS_TF   (UINT64_C(1) << 8)
+#define PV_RFLAGS_DF   (UINT64_C(1) << 10)
 #define PV_RFLAGS_IOPL (UINT64_C(3) << 12)
 #define PV_RFLAGS_NT   (UINT64_C(1) << 14)
 #define PV_RFLAGS_RF   (UINT64_C(1) << 16)

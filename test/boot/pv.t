@@ -140,7 +140,7 @@ attack pvhandles 34
 attack pvframes 22
 attack pvpriv 55
 attack pvtables 77
-attack pvquick 6
+attack pvquick 8
 attack pvcalls 36
 attack pvforeign 28
 
@@ -188,7 +188,7 @@ under=(--mmu shadow --guest pv)
 attack pvlife 30
 attack pvhandles 34
 attack pvframes 22
-attack pvquick 6
+attack pvquick 8
 attack pvshadow 40
 stopped frame "returns by a frame at 0xffff800000100000"
 stopped stack "stack at 0xffff810000007fc8 cannot be written"

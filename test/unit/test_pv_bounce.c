@@ -22,7 +22,7 @@ static void running(bool kernel, uint64_t rip)
 		.r11 = 0x11,
 		.rip = rip,
 		.cs = PV_GUEST_CS,
-		.rflags = 0x40202 | PV_RFLAGS_TF | PV_RFLAGS_NT,
+		.rflags = 0x40202 | PV_RFLAGS_TF | PV_RFLAGS_NT | PV_RFLAGS_DF,
 		.rsp = kernel ? TOP - 5 : 0x7777,
 		.ss = PV_GUEST_SS,
 	};
@@ -79,8 +79,9 @@ static void of_the_kernels(void **state)
 	assert_int_equal(rig_frame.ss, PV_GUEST_SS);
 	assert_int_equal(rig_frame.rflags &
 				 (PV_RFLAGS_TF | PV_RFLAGS_NT | PV_RFLAGS_AC |
-				  PV_RFLAGS_VM | PV_RFLAGS_IOPL),
+				  PV_RFLAGS_VM | PV_RFLAGS_IOPL | PV_RFLAGS_DF),
 			 0);
+	assert_true(frame()[4] & PV_RFLAGS_DF);
 	assert_true(rig_frame.rflags & PV_RFLAGS_IF);
 	assert_int_equal(rig.c->stats.bounced[3], 1);
 	assert_int_equal(rig.c->info->evtchn_upcall_mask, 1);
