@@ -41,19 +41,19 @@ char *bochs_config(const struct bochs_files *files,
 		     "sound: driver=dummy, waveoutdrv=dummy, "
 		     "waveindrv=dummy\n"
 		     "speaker: enabled=1, mode=none\n"
-		     "ata0-master: type=cdrom, path=%s/disc.iso, "
+		     "ata0-master: type=cdrom, path=disc.iso, "
 		     "status=inserted\n"
 		     "boot: cdrom\n"
 		     "com1: enabled=1, mode=term, dev=%s\n"
 		     "com2: %s\n"
-		     "log: %s/log\n"
+		     "log: log\n"
 		     "panic: action=fatal\n"
 		     "error: action=ignore\n"
 		     "info: action=ignore\n"
 		     "debug: action=ignore\n",
 		     options->processor ? options->processor : PROCESSOR, IPS,
 		     options->icount ? START_DATE : "local", mib, mib,
-		     files->dir, files->console, report, files->dir) < 0)
+		     files->console, report) < 0)
 		return NULL;
 	return text;
 }

@@ -6,6 +6,9 @@
 
 #include "qemu.h"
 
+/* What a machine of Bochs's has at most. */
+#define BOCHS_MEMORY_MAX (UINT64_C(2048) << 20)
+
 /* Where Debian's packages bochsbios and vgabios put them. */
 #define BOCHS_BIOS     "/usr/share/bochs/BIOS-bochs-latest"
 #define BOCHS_VGA_BIOS "/usr/share/vgabios/vgabios.bin"
@@ -24,9 +27,9 @@ struct bochs {
 	bool quiet; /* no more progress is shown */
 };
 
-/* What a text names: paths, and the machine. */
+/* What a text names: ttys, and the machine. The other files lie in bochs.dir,
+ * where Bochs is started. */
 struct bochs_files {
-	const char *dir;
 	const char *console, *report; /* ttys; report NULL: nobody reports */
 	uint64_t memory;	      /* bytes */
 };
@@ -60,6 +63,9 @@ void bochs_progress(struct bochs *bochs, int64_t ms, bool heard);
 
 /* It is dead: what it has written can be read to the end. */
 void bochs_gone(struct bochs *bochs);
+
+/* What it complains of in a line of its standard error; NULL: of nothing. */
+const char *bochs_complaint(const char *line);
 
 /* The last words of its log that say why it ended; empty: none do. */
 void bochs_last_words(const struct bochs *bochs, char *text, size_t size);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "signals.h"
 
 static int failed(const char *what, struct outcome *out)
 {
@@ -106,20 +107,49 @@ static int make_tree(const struct bochs *bochs, struct outcome *out)
 	return OUTCOME_GOOD;
 }
 
-/* In the child: silent, but for what goes into its log. */
+/* In the child: silent, but for what goes into its log. What it makes for a
+ * while lies in our directory too. It has a group of its own, so that a signal
+ * of the terminal's is ours to pass on. */
 static void become_mkrescue(const struct bochs *bochs)
 {
-	char iso[400], root[400], log[400];
-	int fd;
+	int fd, null = open("/dev/null", O_RDONLY);
+	sigset_t none;
 
-	path_in(bochs, "disc.iso", iso, sizeof(iso));
-	path_in(bochs, "root", root, sizeof(root));
-	path_in(bochs, "mkrescue", log, sizeof(log));
-	fd = open(log, O_WRONLY | O_CREAT, 0600);
+	setpgid(0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (chdir(bochs->dir) < 0 || setenv("TMPDIR", ".", 1) < 0)
+		_exit(127);
+	fd = open("mkrescue", O_WRONLY | O_CREAT, 0600);
+	dup2(null, 0);
 	dup2(fd, 1);
 	dup2(fd, 2);
-	execlp("grub-mkrescue", "grub-mkrescue", "-o", iso, root, NULL);
+	execlp("grub-mkrescue", "grub-mkrescue", "-o", "disc.iso", "root",
+	       NULL);
 	_exit(127);
+}
+
+/* Waits for the child, or for a signal that ends the run, and the child with
+ * it. 0 and the child's status, or out's. */
+static int await_mkrescue(pid_t pid, int *status, struct outcome *out)
+{
+	sigset_t set;
+	int number;
+
+	signals_hold(&set);
+	sigdelset(&set, SIGTSTP); /* waits for what can restore a terminal */
+	while (waitpid(pid, status, WNOHANG) == 0) {
+		number = sigwaitinfo(&set, NULL);
+		if (number < 0 || number == SIGCHLD)
+			continue;
+		kill(-pid, SIGKILL);
+		waitpid(pid, status, 0);
+		return outcome_set(out, 128 + number,
+				   "a signal ended the run before the guest "
+				   "began: %s",
+				   strsignal(number));
+	}
+	return OUTCOME_GOOD;
 }
 
 static int run_mkrescue(const struct bochs *bochs, struct outcome *out)
@@ -129,9 +159,11 @@ static int run_mkrescue(const struct bochs *bochs, struct outcome *out)
 
 	if (pid == 0)
 		become_mkrescue(bochs);
-	if (pid > 0)
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
+	if (pid > 0) {
+		setpgid(pid, pid);
+		if (await_mkrescue(pid, &status, out))
+			return out->status;
+	}
 	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OUTCOME_GOOD;
 	return outcome_set(out, OUTCOME_START,
@@ -144,6 +176,10 @@ int bochs_disc_make(struct bochs *bochs, const struct qemu *qemu,
 		    const struct options *options, bool multiboot,
 		    struct outcome *out)
 {
+	sigset_t set;
+
+	/* From here on there is something to remove. */
+	signals_hold(&set);
 	if (make_dir(bochs, out) || make_tree(bochs, out) ||
 	    put_file(bochs, "root/boot/vmmu.elf", qemu->hypervisor, out) ||
 	    put_file(bochs, "root/boot/kernel", qemu->kernel, out) ||

@@ -78,7 +78,6 @@ static void become(const struct bochs *bochs, const struct qemu *qemu,
 		   pid_t parent)
 {
 	int null = open("/dev/null", O_RDWR);
-	char rc[400], go[400];
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -88,12 +87,14 @@ static void become(const struct bochs *bochs, const struct qemu *qemu,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	snprintf(rc, sizeof(rc), "%s/bochsrc", bochs->dir);
-	snprintf(go, sizeof(go), "%s/go", bochs->dir);
+	/* No path of the user's is in its configuration: commas and spaces
+	 * part words there. */
+	if (chdir(bochs->dir) < 0)
+		_exit(127);
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(qemu->errors.theirs, 2);
-	execlp("bochs", "bochs", "-q", "-f", rc, "-rc", go, NULL);
+	execlp("bochs", "bochs", "-q", "-f", "bochsrc", "-rc", "go", NULL);
 	_exit(127);
 }
 
@@ -101,7 +102,6 @@ static int put_configs(struct bochs *bochs, const struct qemu *qemu,
 		       const struct options *options, struct outcome *out)
 {
 	const struct bochs_files files = {
-		.dir = bochs->dir,
 		.console = bochs->console.tty,
 		.report = qemu->hypervisor >= 0 ? bochs->report.tty : NULL,
 		.memory = qemu_memory(qemu, options),
@@ -174,10 +174,21 @@ void bochs_gone(struct bochs *bochs)
 	let_go(&bochs->report);
 }
 
-/* Bochs's log: "TICKSp[DEVICE] >>PANIC<< WORDS". */
+/* A line of Bochs's log begins with "TICKSp[DEVICE]", of which the letter says
+ * how much it matters. Not all panics are about a device. */
+static const char panic_mark[] = ">>PANIC<< ";
+
+const char *bochs_complaint(const char *line)
+{
+	const char *panic = strstr(line, panic_mark);
+
+	if (panic)
+		return panic + sizeof(panic_mark) - 1;
+	return *line >= '0' && *line <= '9' ? NULL : line;
+}
+
 void bochs_last_words(const struct bochs *bochs, char *text, size_t size)
 {
-	static const char mark[] = ">>PANIC<< ";
 	char path[400], line[512];
 	FILE *log;
 
@@ -185,11 +196,11 @@ void bochs_last_words(const struct bochs *bochs, char *text, size_t size)
 	snprintf(path, sizeof(path), "%s/log", bochs->dir);
 	log = fopen(path, "re");
 	while (log && fgets(line, sizeof(line), log)) {
-		char *at = strstr(line, mark);
+		const char *at = strstr(line, panic_mark);
 
 		if (!at || *text)
 			continue;
-		at += sizeof(mark) - 1;
+		at += sizeof(panic_mark) - 1;
 		snprintf(text, size, "%.*s", (int)strcspn(at, "\n"), at);
 	}
 	if (log)

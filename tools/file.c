@@ -118,6 +118,32 @@ int file_from_bytes(const char *label, const struct bytes *from,
 	return -1;
 }
 
+static int not_written(const char *path, struct outcome *out)
+{
+	return outcome_set(out, OUTCOME_START, "%s: cannot be written: %s",
+			   path, strerror(errno));
+}
+
+FILE *file_create(const char *path, struct outcome *out)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		not_written(path, out);
+	return file;
+}
+
+int file_close_written(FILE *file, bool good, const char *path,
+		       struct outcome *out)
+{
+	good = good && !ferror(file) && fflush(file) == 0;
+	if (!good)
+		not_written(path, out);
+	if (fclose(file) != 0 && good)
+		not_written(path, out);
+	return out->status;
+}
+
 void bytes_free(struct bytes *bytes)
 {
 	free(bytes->data);

@@ -4,8 +4,10 @@
 #ifndef TOOLS_FILE_H
 #define TOOLS_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "outcome.h"
 
@@ -30,6 +32,16 @@ int file_from_bytes(const char *label, const struct bytes *from,
 
 /* Writes all of it. 0 or -1 with errno. */
 int file_write_all(int fd, const void *data, size_t size);
+
+/*
+ * A new file, or what was in it lost. NULL, and out is set, when it cannot be
+ * written.
+ */
+FILE *file_create(const char *path, struct outcome *out);
+
+/* Closes it; good: what was written so far is there. 0, or out's status. */
+int file_close_written(FILE *file, bool good, const char *path,
+		       struct outcome *out);
 
 void bytes_free(struct bytes *bytes);
 

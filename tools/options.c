@@ -1,11 +1,9 @@
 /*
  * What `vmmu run` was asked to do: glibc's argp describes and parses the
- * options, the values are checked here. Every complaint names the option and
- * what was wrong with it.
+ * options, the values are checked here, and what they ask of one another in
+ * options_check.c. Every complaint names the option and what was wrong with it.
  */
 #include "options.h"
-
-#include "bochs.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -411,42 +409,6 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	return EINVAL;
 }
 
-static int check_together(const struct options *options, struct outcome *out)
-{
-	if (!options->kernel)
-		return outcome_set(out, OUTCOME_USAGE,
-				   "--kernel FILE is missing: name the guest "
-				   "to run");
-	if (options->guest_pv && strcmp(options->mmu, "direct") != 0 &&
-	    strcmp(options->mmu, "shadow") != 0)
-		return outcome_set(out, OUTCOME_USAGE,
-				   "--guest pv needs --mmu direct or shadow");
-	if (options->guest_hvm && strcmp(options->mmu, "direct") == 0)
-		return outcome_set(out, OUTCOME_USAGE,
-				   "--guest hvm cannot be: under --mmu direct "
-				   "a guest is paravirtual");
-	if (options->bochs && bochs_append_wrong(options->append))
-		return outcome_set(out, OUTCOME_USAGE, "--append %s",
-				   bochs_append_wrong(options->append));
-	if (options->features && options->bochs)
-		return outcome_set(out, OUTCOME_USAGE,
-				   "--features needs QEMU: Bochs has whole "
-				   "processors only, by --processor");
-	if (options->processor && !options->bochs)
-		return outcome_set(out, OUTCOME_USAGE,
-				   "--processor needs --machine bochs");
-	if (options->icount && options->kvm)
-		return outcome_set(out, OUTCOME_USAGE,
-				   "--icount needs --machine tcg or bochs: KVM "
-				   "does not count instructions");
-	if (options->monitor && !options_listens(options))
-		return outcome_set(
-			out, OUTCOME_USAGE,
-			"--monitor needs the hypervisor: --mmu none has "
-			"none");
-	return OUTCOME_GOOD;
-}
-
 int options_parse(int argc, char **argv, struct options *options,
 		  struct outcome *out)
 {
@@ -465,5 +427,5 @@ int options_parse(int argc, char **argv, struct options *options,
 	if (argp_parse(&argp, argc, argv, 0, NULL, &parse) != 0)
 		return outcome_set(out, OUTCOME_USAGE,
 				   "the options cannot be parsed");
-	return check_together(options, out);
+	return options_check(options, out);
 }

@@ -57,6 +57,9 @@ const char *options_size(const char *text, uint64_t *bytes);
 const char *options_number(const char *text, unsigned int lowest,
 			   unsigned int highest, unsigned int *number);
 
+/* What they ask of one another. 0, or out's status. */
+int options_check(const struct options *options, struct outcome *out);
+
 /*
  * Parses the words after `vmmu`: argv[0] is "run". Prints help and exits 0
  * when asked for it; otherwise returns 0, or out's status.

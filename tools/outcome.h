@@ -23,7 +23,8 @@ struct outcome {
 	char text[640]; /* one sentence, or empty */
 };
 
-/* Sets status and sentence; the first failure stands. Returns the status. */
+/* Sets status and sentence; the first failure stands, but a guest's own code,
+ * which has no sentence, takes one. Returns the status. */
 int outcome_set(struct outcome *out, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

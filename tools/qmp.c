@@ -33,6 +33,8 @@ static void take_line(const char *line, void *cookie)
 
 	if (!qmp->greeted && json_object_get(object, "QMP"))
 		greet(qmp);
+	if (event && strcmp(event, "RESUME") == 0)
+		qmp->resumed = true;
 	if (event && reason && strcmp(event, "SHUTDOWN") == 0)
 		snprintf(qmp->reason, sizeof(qmp->reason), "%s", reason);
 	json_decref(object);

@@ -12,6 +12,7 @@ struct qmp {
 	struct lines lines;
 	int fd;
 	bool greeted;
+	bool resumed;	 /* the machine was made, and let go */
 	char reason[32]; /* of the SHUTDOWN event, or empty */
 };
 

@@ -8,8 +8,9 @@
  */
 #include "report.h"
 
-#include <errno.h>
 #include <string.h>
+
+#include "file.h"
 
 static const char *end_text(const json_t *report, const char *key)
 {
@@ -98,7 +99,7 @@ int report_outcome(const json_t *report, struct outcome *out)
 			   sentence ? sentence : how);
 }
 
-int report_write(json_t *report, const struct options *options,
+int report_write(json_t *report, const struct options *options, FILE *file,
 		 unsigned int host_ms, struct outcome *out)
 {
 	json_object_set_new(report, "machine",
@@ -107,8 +108,7 @@ int report_write(json_t *report, const struct options *options,
 						       : "tcg"));
 	json_object_set_new(report, "icount", json_boolean(options->icount));
 	json_object_set_new(report, "host_ms", json_integer(host_ms));
-	if (json_dump_file(report, options->stats, JSON_COMPACT) == 0)
-		return OUTCOME_GOOD;
-	return outcome_set(out, OUTCOME_START, "%s: cannot be written: %s",
-			   options->stats, strerror(errno));
+	return file_close_written(file,
+				  json_dumpf(report, file, JSON_COMPACT) == 0,
+				  options->stats, out);
 }

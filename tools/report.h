@@ -46,8 +46,9 @@ json_t *report_bare(const struct options *options, const struct bare_end *end);
 /* The outcome that a report means. Returns out's status. */
 int report_outcome(const json_t *report, struct outcome *out);
 
-/* Adds what only this side knows, and writes the file. 0 or out's status. */
-int report_write(json_t *report, const struct options *options,
+/* Adds what only this side knows, writes all to the file and closes it. 0 or
+ * out's status. */
+int report_write(json_t *report, const struct options *options, FILE *file,
 		 unsigned int host_ms, struct outcome *out);
 
 #endif

@@ -45,6 +45,12 @@ static int take_kernel(struct session *session, const struct bytes *image,
 				   "1 image",
 				   path);
 	session->multiboot = kernel_kind(image) == KERNEL_MULTIBOOT;
+	if (session->options->bochs && session->qemu.hypervisor < 0 &&
+	    kernel_kind(image) == KERNEL_VMLINUX)
+		return outcome_set(out, OUTCOME_START,
+				   "%s: a vmlinux, which GRUB does not boot "
+				   "bare: name its bzImage",
+				   path);
 	if (session->qemu.hypervisor < 0 ||
 	    kernel_kind(image) != KERNEL_BZIMAGE) {
 		session->qemu.kernel = file_from_bytes(path, image, out);
@@ -75,6 +81,16 @@ static int open_kernel(struct session *session, struct outcome *out)
 	return out->status;
 }
 
+/* Its first bytes say so. */
+static bool boots(int fd)
+{
+	uint8_t head[8192];
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+	const struct bytes image = { head, n > 0 ? (size_t)n : 0 };
+
+	return kernel_kind(&image) == KERNEL_MULTIBOOT;
+}
+
 static int open_hypervisor(struct session *session, struct outcome *out)
 {
 	const char *path = session->options->hypervisor;
@@ -84,7 +100,13 @@ static int open_hypervisor(struct session *session, struct outcome *out)
 		return OUTCOME_GOOD;
 	if (!path && host_find_hypervisor(found, sizeof(found), out))
 		return out->status;
-	session->qemu.hypervisor = file_open(path ? path : found, out);
+	path = path ? path : found;
+	session->qemu.hypervisor = file_open(path, out);
+	if (!out->status && !boots(session->qemu.hypervisor))
+		outcome_set(out, OUTCOME_START,
+			    "%s: not a hypervisor's image, which is a "
+			    "Multiboot 1 one",
+			    path);
 	return out->status;
 }
 
@@ -102,17 +124,16 @@ static int open_files(struct session *session, struct outcome *out)
 	return out->status;
 }
 
-static int open_log(struct session *session, struct outcome *out)
+/* Now, and not when the guest has run for an hour. */
+static int create_files(struct session *session, struct outcome *out)
 {
-	const char *path = session->options->log;
+	const struct options *options = session->options;
 
-	if (!path)
-		return OUTCOME_GOOD;
-	session->report.log = fopen(path, "w");
-	if (session->report.log)
-		return OUTCOME_GOOD;
-	return outcome_set(out, OUTCOME_START, "%s: cannot be written: %s",
-			   path, strerror(errno));
+	if (options->log)
+		session->report.log = file_create(options->log, out);
+	if (options->stats && !out->status)
+		session->stats = file_create(options->stats, out);
+	return out->status;
 }
 
 /* A pipe is opened for writing too: it has no end then, and whoever writes may
@@ -120,18 +141,33 @@ static int open_log(struct session *session, struct outcome *out)
 static int open_commands(struct session *session, struct outcome *out)
 {
 	const char *path = session->options->monitor;
-	struct stat st;
+	struct stat st = { .st_mode = 0 };
 	int flags = O_RDONLY;
 
 	if (!path)
 		return OUTCOME_GOOD;
 	if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode))
 		flags = O_RDWR;
+	else if (S_ISDIR(st.st_mode))
+		return outcome_set(out, OUTCOME_START, "%s: is a directory",
+				   path);
 	session->commands = open(path, flags | O_NONBLOCK | O_CLOEXEC);
 	if (session->commands >= 0)
 		return OUTCOME_GOOD;
 	return outcome_set(out, OUTCOME_START, "%s: cannot be read: %s", path,
 			   strerror(errno));
+}
+
+static int check_memory(const struct session *session, struct outcome *out)
+{
+	uint64_t need = qemu_memory(&session->qemu, session->options);
+
+	if (session->options->bochs && need > BOCHS_MEMORY_MAX)
+		return outcome_set(out, OUTCOME_START,
+				   "--machine bochs has 2048 MiB at most, and "
+				   "the guest needs %u MiB with its hypervisor",
+				   (unsigned int)(need >> 20));
+	return host_check_memory(need, out);
 }
 
 /* What must be there before a machine can start. */
@@ -142,11 +178,12 @@ static int prepare(struct session *session, struct outcome *out)
 	if (options->bochs ? host_find_bochs(out)
 			   : host_find_qemu(options->qemu, out))
 		return out->status;
-	if (open_files(session, out) ||
-	    host_check_memory(qemu_memory(&session->qemu, options), out) ||
-	    open_log(session, out) || open_commands(session, out))
+	if (open_files(session, out) || check_memory(session, out) ||
+	    open_commands(session, out))
 		return out->status;
 	if (options->kvm && host_probe_kvm(out))
+		return out->status;
+	if (create_files(session, out))
 		return out->status;
 	if (options->bochs)
 		return bochs_prepare(&session->bochs, &session->qemu, options,
@@ -218,8 +255,8 @@ static bool find_bare_end(const struct session *session, struct bare_end *end)
 				      : "it reset the machine";
 		return true;
 	}
-	/* Before the greeting, an odd status is QEMU's own complaint. */
-	if (!session->qmp.greeted || !WIFEXITED(status) ||
+	/* Before it ran, an odd status is QEMU's own complaint. */
+	if (!session->qmp.resumed || !WIFEXITED(status) ||
 	    !(WEXITSTATUS(status) & 1) || *reason)
 		return false;
 	end->how = "exit";
@@ -239,7 +276,12 @@ static void judge_bochs_death(struct session *session, struct outcome *out)
 	char words[256];
 
 	bochs_last_words(&session->bochs, words, sizeof(words));
-	if (!session->report.last_count && !*words)
+	if (strstr(session->errors, "cpu directive"))
+		outcome_set(out, OUTCOME_START,
+			    "Bochs has no processor %s: `bochs --help cpu' "
+			    "lists those that it has",
+			    session->options->processor);
+	else if (!session->report.last_count && !*words)
 		outcome_set(out, OUTCOME_START, "Bochs did not start: %s",
 			    complaint(session));
 	else
@@ -256,7 +298,7 @@ static void judge_death(struct session *session, struct outcome *out)
 		judge_bochs_death(session, out);
 		return;
 	}
-	if (!session->qmp.greeted)
+	if (!session->qmp.resumed)
 		outcome_set(out, OUTCOME_START, "QEMU did not start: %s",
 			    complaint(session));
 	else if (options_bare(session->options) || *session->errors)
@@ -292,18 +334,24 @@ static void judge(struct session *session, struct outcome *out)
 		report_outcome(*report, out);
 	else
 		judge_death(session, out);
-	if (*report && session->options->stats)
-		report_write(*report, session->options, session->run_ms, out);
+	if (*report && session->stats) {
+		report_write(*report, session->options, session->stats,
+			     session->run_ms, out);
+		session->stats = NULL;
+	}
 	if (out->status == OUTCOME_DIED)
 		report_print_last(&session->report, stderr);
 }
 
-static void close_session(struct session *session)
+static void close_session(struct session *session, struct outcome *out)
 {
 	bochs_remove(&session->bochs);
 	json_decref(session->report.end);
 	if (session->report.log)
-		fclose(session->report.log);
+		file_close_written(session->report.log, true,
+				   session->options->log, out);
+	if (session->stats)
+		fclose(session->stats);
 	free(session);
 }
 
@@ -326,6 +374,6 @@ int run_command(int argc, char **argv, struct outcome *out)
 		session_run(session, out);
 		judge(session, out);
 	}
-	close_session(session);
+	close_session(session, out);
 	return out->status;
 }

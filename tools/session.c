@@ -26,6 +26,7 @@
 
 #include "console.h"
 #include "file.h"
+#include "signals.h"
 
 struct relay {
 	size_t size;
@@ -216,8 +217,11 @@ static void take_error(const char *line, void *cookie)
 {
 	struct session *session = cookie;
 
+	if (session->options->bochs)
+		line = bochs_complaint(line);
 	/* The EPYC model names more than software emulation has. */
-	if (strstr(line, "warning: TCG doesn't support") || *session->errors)
+	if (!line || strstr(line, "warning: TCG doesn't support") ||
+	    *session->errors)
 		return;
 	snprintf(session->errors, sizeof(session->errors), "%s", line);
 }
@@ -419,14 +423,9 @@ static void tend(struct loop *loop)
 
 static int open_signals(void)
 {
-	static const int numbers[] = { SIGINT,	SIGTERM, SIGHUP,
-				       SIGQUIT, SIGTSTP, SIGCHLD };
 	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		sigaddset(&set, numbers[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	signals_hold(&set);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

@@ -17,6 +17,7 @@ struct session {
 	bool multiboot;	    /* what is loaded as the guest */
 	struct qmp qmp;
 	struct report report;
+	FILE *stats; /* --stats's file, or NULL */
 	struct monitor monitor;
 	int commands; /* for the monitor: --monitor's file; -1: none */
 	struct lines error_lines;

@@ -38,6 +38,42 @@ like "$label: nothing is wrong" "$output" 'permute: 2[0-9]{5} cases, 0 wrong$'
 vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --append "a='b c'"
 is "a quote: status" "$status" 2
 like "a quote: sentence" "$sentence" "^vmmu: --append holds a quote"
+
+# Nothing of a directory's name is said to Bochs.
+mkdir "$scratch/a name, of words"
+TMPDIR="$scratch/a name, of words" vmmu run --machine bochs --timeout 60 \
+	--kernel "$BUILD/guest/hello.elf" --memory 64M
+is "a directory's name: status" "$status" 1
+is "a directory's name: nothing is left" "$(ls "$scratch/a name, of words")" ""
+vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --memory 2G
+is "more than Bochs has: status" "$status" 4
+like "more than Bochs has: sentence" "$sentence" \
+	"^vmmu: --machine bochs has 2048 MiB at most"
+vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --processor none
+is "no processor of Bochs's: status" "$status" 4
+like "no processor of Bochs's: sentence" "$sentence" \
+	"^vmmu: Bochs has no processor none: "
+vmmu extract "$KERNEL" "$scratch/vmlinux"
+vmmu run --machine bochs --mmu none --kernel "$scratch/vmlinux"
+is "a vmlinux and no hypervisor: status" "$status" 4
+like "a vmlinux and no hypervisor: sentence" "$sentence" \
+	"vmlinux: a vmlinux, which GRUB does not boot bare"
+
+# A signal while the disc is made.
+for signal in INT TERM HUP; do
+	setsid env --default-signal=INT "$BUILD/vmmu" run --machine bochs \
+		--kernel "$KERNEL" </dev/null 2>"$scratch/sentence" &
+	pid=$!
+	until [ -e "$scratch"/tmp/*/mkrescue ]; do sleep 0.02; done
+	kill -$signal $pid
+	wait $pid
+	is "SIG$signal while the disc is made: status" "$?" \
+		$((128 + $(kill -l $signal)))
+	like "SIG$signal while the disc is made: sentence" \
+		"$(cat "$scratch/sentence")" \
+		"^vmmu: a signal ended the run before the guest began"
+	is "SIG$signal: nothing is left behind" "$(ls "$scratch/tmp")" ""
+done
 vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --timeout 1
 is "a timeout: status" "$status" 8
 is "a timeout: sentence" "$sentence" \

@@ -57,6 +57,14 @@ refuses 2 "^vmmu: --set word is not of the form" run --set word
 refuses 2 "^vmmu: --set a=b c holds a blank" run --set "a=b c"
 refuses 2 "^vmmu: --icount needs --machine tcg" \
 	run --kernel "$hello" --icount --machine kvm
+long=$(head -c 2048 /dev/zero | tr '\0' x)
+vmmu run --kernel "$hello" --append "$long"
+is "a command line that is too long: status" "$status" 2
+like "a command line that is too long: sentence" "$sentence" \
+	"^vmmu: --append is too long: .* 2047 bytes"
+vmmu run --kernel "$hello" --set "a=$long"
+is "a word that is too long: status" "$status" 2
+like "a word that is too long: sentence" "$sentence" "^vmmu: --set is too long"
 refuses 2 "^vmmu: vmmu extract needs two files" extract one
 
 bare=(run --mmu none --kernel "$hello")
@@ -71,9 +79,35 @@ refuses 4 "^vmmu: not enough memory: the guest needs [0-9]+ MiB" \
 	"${bare[@]}" --memory 1T
 refuses 4 "^vmmu: /no/such: no such file$" \
 	run --kernel "$hello" --hypervisor /no/such
+refuses 4 "^vmmu: /etc/passwd: not a hypervisor's image" \
+	run --kernel "$hello" --hypervisor /etc/passwd
 refuses 4 "^vmmu: QEMU did not start: " "${bare[@]}" --qemu /bin/false
+refuses 4 "^vmmu: QEMU did not start: .*no-such' not found" \
+	"${bare[@]}" --features +no-such
+refuses 4 "^vmmu: /: is a directory" run --kernel "$hello" --monitor /
 refuses 4 "^vmmu: /no/dir/log: cannot be written" \
 	"${bare[@]}" --log /no/dir/log
+refuses 4 "^vmmu: /no/dir/stats: cannot be written" \
+	"${bare[@]}" --stats /no/dir/stats
+like "... before the guest begins" "$output" '^$'
+# A disk that is full afterwards is told of, and the guest's own code stays.
+refuses 1 "^vmmu: /dev/full: cannot be written: No space" \
+	"${bare[@]}" --stats /dev/full
+refuses 1 "^vmmu: /dev/full: cannot be written: No space" \
+	run --kernel "$hello" --log /dev/full
+# The PATH as env has it: the functions here need theirs.
+elsewhere() {
+	env PATH=/no/such "$BUILD/vmmu" "$@" 2>"$scratch/sentence"
+	status=$?
+	sentence=$(cat "$scratch/sentence")
+}
+elsewhere run --kernel "$hello"
+like "no QEMU: sentence" "$sentence" \
+	"^vmmu: qemu-system-x86_64 is not installed: .*apt-get install qemu"
+elsewhere run --kernel "$hello" --machine bochs
+is "no Bochs: status" "$status" 4
+like "no Bochs: sentence" "$sentence" \
+	"^vmmu: Bochs is not all installed: .*apt-get install bochs"
 refuses 4 "^vmmu: /etc/passwd: not a bzImage" \
 	extract /etc/passwd "$scratch/out"
 

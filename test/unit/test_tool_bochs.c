@@ -27,8 +27,7 @@ static void has(const char *text, const char *part)
 
 static void the_machine(void **state)
 {
-	const struct bochs_files files = { .dir = "/tmp/d",
-					   .console = "/dev/pts/7",
+	const struct bochs_files files = { .console = "/dev/pts/7",
 					   .memory = (uint64_t)300 << 20,
 					   .report = "/dev/pts/8" };
 	struct options options = plain();
@@ -37,10 +36,10 @@ static void the_machine(void **state)
 	(void)state;
 	has(text, "model=corei7_skylake_x");
 	has(text, "memory: guest=300, host=300\n");
-	has(text, "path=/tmp/d/disc.iso");
+	has(text, "path=disc.iso,");
 	has(text, "com1: enabled=1, mode=term, dev=/dev/pts/7\n");
 	has(text, "com2: enabled=1, mode=term, dev=/dev/pts/8\n");
-	has(text, "log: /tmp/d/log\n");
+	has(text, "log: log\n");
 	has(text, "time0=local");
 	free(text);
 	options.icount = true;
@@ -53,8 +52,7 @@ static void the_machine(void **state)
 
 static void a_bare_machine_reports_nothing(void **state)
 {
-	const struct bochs_files files = { .dir = "/tmp/d",
-					   .console = "/dev/p" };
+	const struct bochs_files files = { .console = "/dev/p" };
 	const struct options options = plain();
 	char *text = bochs_config(&files, &options);
 
@@ -108,6 +106,20 @@ static void what_grub_would_change_is_refused(void **state)
 	assert_non_null(bochs_append_wrong("a\\b"));
 }
 
+/* Of a log that it writes to its standard error until it has read where else
+ * to. */
+static void what_it_complains_of(void **state)
+{
+	(void)state;
+	assert_null(bochs_complaint("00000000000i[PLUGIN] loaded x.so"));
+	assert_null(bochs_complaint("00000000000e[SIM   ] notify called"));
+	assert_string_equal(
+		bochs_complaint("00000000000p[SIM   ] >>PANIC<< out of range"),
+		"out of range");
+	assert_string_equal(bochs_complaint("bochs: cannot open"),
+			    "bochs: cannot open");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +127,7 @@ int main(void)
 		cmocka_unit_test(a_bare_machine_reports_nothing),
 		cmocka_unit_test(with_the_hypervisor),
 		cmocka_unit_test(bare),
+		cmocka_unit_test(what_it_complains_of),
 		cmocka_unit_test(what_grub_would_change_is_refused),
 	};
 

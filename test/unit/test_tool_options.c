@@ -107,6 +107,45 @@ static void defaults(void **state)
 	assert_null(options.stats);
 }
 
+static int checked(const struct options *options)
+{
+	struct outcome out = { .status = OUTCOME_GOOD };
+
+	return options_check(options, &out);
+}
+
+/* What is passed on is never cut short: it is refused before. */
+static void lengths_are_bounded(void **state)
+{
+	static char text[5000];
+	struct options options = { .kernel = "k",
+				   .mmu = "nested",
+				   .append = text };
+
+	(void)state;
+	memset(text, 'x', 2047);
+	assert_int_equal(checked(&options), OUTCOME_GOOD);
+	text[2047] = 'x';
+	assert_int_equal(checked(&options), OUTCOME_USAGE);
+	/* A bare guest's is no affair of ours. */
+	options.mmu = "none";
+	assert_int_equal(checked(&options), OUTCOME_GOOD);
+	options.mmu = "nested";
+	options.append = "";
+	text[600] = '\0';
+	options.set[0] = text;
+	options.set_count = 1;
+	assert_int_equal(checked(&options), OUTCOME_GOOD);
+	options.set[1] = text;
+	options.set_count = 2;
+	assert_int_equal(checked(&options), OUTCOME_USAGE);
+	options.set_count = 0;
+	options.mmu = "nested,vtlb,shadow,nested,vtlb";
+	assert_int_equal(checked(&options), OUTCOME_GOOD);
+	options.mmu = "nested,vtlb,shadow,nested,shadow";
+	assert_int_equal(checked(&options), OUTCOME_USAGE);
+}
+
 /* It becomes a part of QEMU's -cpu: names with + or -, and nothing else. */
 static void features_are_names(void **state)
 {
@@ -189,6 +228,7 @@ int main(void)
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(features_are_names),
 		cmocka_unit_test(a_processor_is_a_name),
+		cmocka_unit_test(lengths_are_bounded),
 		cmocka_unit_test(first_complaint_stands),
 	};
 

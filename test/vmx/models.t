@@ -51,7 +51,8 @@ like "$label: sentence" "$sentence" "has neither AMD SVM nor Intel VMX"
 vmmu run --machine bochs --processor no_such_processor \
 	--kernel "$BUILD/guest/hello.elf"
 is "an unknown processor: status" "$status" 4
-like "an unknown processor: sentence" "$sentence" "^vmmu: Bochs did not start: "
+like "an unknown processor: sentence" "$sentence" \
+	"^vmmu: Bochs has no processor no_such_processor"
 
 # SVM, as another than QEMU has it, by the same image. It loads no CR2 from the
 # VMCB, and so no page fault can be injected.
