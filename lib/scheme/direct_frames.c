@@ -32,10 +32,13 @@ static uint64_t *m2p_of(const struct vmmu_direct_vm *d, uint64_t hfn)
 	return &frames->m2p[hfn - frames->first];
 }
 
-/* Where p2m says so, it no longer does. */
+/* Where p2m says so, it no longer does, and who reached memory by it (gmem.h)
+ * has to ask again. */
 static void forget_gfn(struct vmmu_direct_vm *d, uint64_t hfn)
 {
 	const uint64_t *m2p = m2p_of(d, hfn);
+
+	d->vm->slots.generation++;
 
 	if (*m2p < d->config.p2m_count && d->config.p2m[*m2p] == hfn)
 		d->config.p2m[*m2p] = VMMU_M2P_INVALID;

@@ -104,6 +104,35 @@ static void the_balloon(void **state)
 	rig_untouched();
 }
 
+/* What the hypervisor remembers of P2M goes with it. */
+static void a_gpa_is_looked_up_again(void **state)
+{
+	void *va = rig_spare(7), *other = rig_spare(8);
+	uint64_t gfn = rig_gfn_of(va), mfn = rig_mfn(gfn), word = 0;
+	gpa_t gpa = gfn_gpa(mk_gfn(gfn));
+
+	(void)state;
+	*(uint64_t *)va = 0x77;
+	*(uint64_t *)other = 0x88;
+	assert_int_equal(vmmu_gmem_read(&rig.vm.mem, gpa, &word, 8),
+			 VMMU_GMEM_OK);
+	assert_int_equal(word, 0x77);
+	assert_int_equal(call(update_va_mapping, va, 0, UVMF_INVLPG), 0);
+	assert_int_equal(give_up(mfn), 1);
+	assert_int_equal(vmmu_gmem_read(&rig.vm.mem, gpa, &word, 8),
+			 VMMU_GMEM_NONE);
+	assert_int_equal(
+		rig_update(rig_mfn_of(other) << 12 | MMU_MACHPHYS_UPDATE, gfn),
+		0);
+	assert_int_equal(vmmu_gmem_read(&rig.vm.mem, gpa, &word, 8),
+			 VMMU_GMEM_OK);
+	assert_int_equal(word, 0x88);
+	assert_int_equal(rig_update(rig_mfn(gfn) << 12 | MMU_MACHPHYS_UPDATE,
+				    rig_gfn_of(other)),
+			 0);
+	rig_audit();
+}
+
 /* A frame that it calls otherwise leaves a hole in P2M, but is one still. */
 static void more_than_was_promised(void **state)
 {
@@ -203,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(maps),
 		T(the_balloon),
+		T(a_gpa_is_looked_up_again),
 		T(more_than_was_promised),
 		T(no_memory_to_take),
 		T(reservations),
