@@ -11,19 +11,6 @@
 
 #define PER_PAGE (VMMU_PAGE_SIZE / 8)
 
-static long hold(struct pv_cpu *c, hfn_t hfn)
-{
-	enum vmmu_direct_status status;
-	uint32_t budget;
-
-	do {
-		budget = PV_BUDGET;
-		status = vmmu_direct_hold(&c->vcpu->vm->mmu, hfn,
-					  VMMU_FRAME_SEGMENTS, &budget);
-	} while (status == VMMU_DIRECT_AGAIN);
-	return status == VMMU_DIRECT_OK ? 0 : pv_errno(status);
-}
-
 static void drop(struct pv_cpu *c, const hfn_t *frame, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -35,11 +22,12 @@ static void drop(struct pv_cpu *c, const hfn_t *frame, unsigned count)
 static long hold_all(struct pv_cpu *c, const hfn_t *frame, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		long result = hold(c, frame[i]);
+		enum vmmu_direct_status status;
 
-		if (result) {
+		status = pv_hold(c, frame[i], VMMU_FRAME_SEGMENTS);
+		if (status != VMMU_DIRECT_OK) {
 			drop(c, frame, i);
-			return result;
+			return pv_errno(status);
 		}
 	}
 	return 0;

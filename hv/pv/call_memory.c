@@ -47,10 +47,16 @@ static long machphys_mapping(uint64_t arg)
 	return pv_put(arg, &map, sizeof(map)) ? 0 : -XEN_EFAULT;
 }
 
+static enum vmmu_direct_status try_release(struct pv_cpu *c, hfn_t hfn)
+{
+	uint32_t budget = PV_BUDGET;
+
+	return vmmu_direct_release(&c->vcpu->vm->mmu, hfn, &budget);
+}
+
 static bool give_up(struct pv_cpu *c, uint64_t mfn)
 {
 	enum vmmu_direct_status status;
-	uint32_t budget;
 	hpa_t page;
 
 	if (pv_is_shadow(c)) {
@@ -59,12 +65,8 @@ static bool give_up(struct pv_cpu *c, uint64_t mfn)
 		frame_free(page, 0);
 		return true;
 	}
-
-	do {
-		budget = PV_BUDGET;
-		status = vmmu_direct_release(&c->vcpu->vm->mmu, mk_hfn(mfn),
-					     &budget);
-	} while (status == VMMU_DIRECT_AGAIN);
+	while ((status = try_release(c, mk_hfn(mfn))) == VMMU_DIRECT_AGAIN)
+		pv_breathe(c);
 	if (status != VMMU_DIRECT_OK)
 		return false;
 	frame_free(hfn_hpa(mk_hfn(mfn)), 0);

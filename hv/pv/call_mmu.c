@@ -309,19 +309,31 @@ bool pv_quick_new_roots(struct pv_cpu *c, uint64_t kernel, uint64_t user)
 	return true;
 }
 
+static enum vmmu_direct_status try_hold(struct pv_cpu *c, hfn_t hfn,
+					enum vmmu_frame_type type)
+{
+	uint32_t budget = PV_BUDGET;
+
+	return vmmu_direct_hold(&c->vcpu->vm->mmu, hfn, type, &budget);
+}
+
+enum vmmu_direct_status pv_hold(struct pv_cpu *c, hfn_t hfn,
+				enum vmmu_frame_type type)
+{
+	enum vmmu_direct_status status;
+
+	while ((status = try_hold(c, hfn, type)) == VMMU_DIRECT_AGAIN)
+		pv_breathe(c);
+	return status;
+}
+
 /* A page of the guest's, by its own leave to write it: held as writable while
  * we do. */
 static long write_page(struct pv_cpu *c, uint64_t mfn, const void *from)
 {
-	struct vmmu_vm *vm = &c->vcpu->vm->mmu;
 	enum vmmu_direct_status status;
-	uint32_t budget;
 
-	do {
-		budget = PV_BUDGET;
-		status = vmmu_direct_hold(vm, mk_hfn(mfn), VMMU_FRAME_WRITABLE,
-					  &budget);
-	} while (status == VMMU_DIRECT_AGAIN);
+	status = pv_hold(c, mk_hfn(mfn), VMMU_FRAME_WRITABLE);
 	if (status != VMMU_DIRECT_OK)
 		return pv_errno(status);
 	if (from)
@@ -330,21 +342,20 @@ static long write_page(struct pv_cpu *c, uint64_t mfn, const void *from)
 	else
 		__builtin_memset(vmmu_frame_ptr(&pv_frames, mk_hfn(mfn)), 0,
 				 VMMU_PAGE_SIZE);
-	vmmu_direct_drop(vm, mk_hfn(mfn), VMMU_FRAME_WRITABLE);
+	vmmu_direct_drop(&c->vcpu->vm->mmu, mk_hfn(mfn), VMMU_FRAME_WRITABLE);
 	return 0;
 }
 
 static long copy_page(struct pv_cpu *c, uint64_t to, uint64_t from)
 {
-	struct vmmu_vm *vm = &c->vcpu->vm->mmu;
 	enum vmmu_direct_status status;
 	long result;
 
-	status = vmmu_direct_hold(vm, mk_hfn(from), VMMU_FRAME_NONE, NULL);
+	status = pv_hold(c, mk_hfn(from), VMMU_FRAME_NONE);
 	if (status != VMMU_DIRECT_OK)
 		return pv_errno(status);
 	result = write_page(c, to, vmmu_frame_ptr(&pv_frames, mk_hfn(from)));
-	vmmu_direct_drop(vm, mk_hfn(from), VMMU_FRAME_NONE);
+	vmmu_direct_drop(&c->vcpu->vm->mmu, mk_hfn(from), VMMU_FRAME_NONE);
 	return result;
 }
 

@@ -20,10 +20,7 @@ static void *hold_page(struct pv_cpu *c, uint64_t mfn, long *error)
 	if (pv_is_shadow(c))
 		return mfn < c->domain->pages ? pv_shadow_page(c->domain, mfn)
 					      : NULL;
-	do {
-		status = vmmu_direct_hold(&c->vcpu->vm->mmu, mk_hfn(mfn),
-					  VMMU_FRAME_WRITABLE, NULL);
-	} while (status == VMMU_DIRECT_AGAIN);
+	status = pv_hold(c, mk_hfn(mfn), VMMU_FRAME_WRITABLE);
 	*error = pv_errno(status);
 	return status == VMMU_DIRECT_OK
 		       ? vmmu_frame_ptr(&pv_frames, mk_hfn(mfn))

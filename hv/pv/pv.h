@@ -367,6 +367,9 @@ long pv_iret(struct pv_cpu *c);
 long pv_set_ldt(struct pv_cpu *c, uint64_t base, uint64_t entries);
 /* Both roots, for quick_call.S; false: nothing has changed. */
 bool pv_quick_new_roots(struct pv_cpu *c, uint64_t kernel, uint64_t user);
+/* vmmu_direct_hold, however long it takes. */
+enum vmmu_direct_status pv_hold(struct pv_cpu *c, hfn_t hfn,
+				enum vmmu_frame_type type);
 /* The library's answer as this ABI's error. */
 long pv_errno(enum vmmu_direct_status status);
 /* Entries of tables that one operation looks at between two breaths. */
