@@ -62,16 +62,32 @@ static void crash(void)
 	call(sched_op, SCHEDOP_shutdown, &s);
 }
 
-/* For ever, in requests as long as they may be: only the timeout ends it. */
-static void long_batches(void)
-{
-	static struct multicall_entry m[2000];
+#define FAR_SLOT 300u /* of the root, past the hypervisor's */
+#define FAR	 (UINT64_C(0xffff) << 48 | (uint64_t)FAR_SLOT << 39)
 
-	for (size_t i = 0; i < 2000; i++)
+/* All entries of a page are alike, which becomes a table. */
+static uint64_t fill(uint64_t *page, uint64_t entry)
+{
+	for (size_t i = 0; i < 512; i++)
+		page[i] = entry;
+	map_at(page, mfn_of(page) * PAGE | (P_RW_U & ~2u));
+	return mfn_of(page) * PAGE | P_RW_U;
+}
+
+/* One request that is not done in a human's life: its list is half a terabyte
+ * of addresses, which four pages are enough for. */
+static void endless(void)
+{
+	struct multicall_entry *m = (void *)spare[3];
+	uint64_t machine, entry = mfn_of(m) * PAGE | P_RW_U;
+
+	for (size_t i = 0; i < PAGE / sizeof(*m); i++)
 		m[i].op = __HYPERVISOR_xen_version;
-	say("busy\n");
-	for (;;)
-		call(multicall, m, 2000);
+	for (size_t level = 0; level < 3; level++)
+		entry = fill((void *)spare[level], entry);
+	entry_at(0, 4, &machine);
+	check("a long list", update(machine + 8 * FAR_SLOT, entry) == 0);
+	call(multicall, FAR, 0xffffffff);
 }
 
 static const struct {
@@ -82,7 +98,7 @@ static const struct {
 	{ "table", stack_in_table },	  { "nowhere", stack_nowhere },
 	{ "handler", no_handler },	  { "user", user_without_table },
 	{ "root", empty_root },		  { "crash", crash },
-	{ "busy", long_batches },
+	{ "endless", endless },
 };
 
 void guest_main(void)

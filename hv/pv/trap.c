@@ -31,10 +31,12 @@ void pv_host_events(struct pv_cpu *c)
 	pv_console_fill(c->domain);
 }
 
+/* All that a guest's request may keep waiting, as often as it takes long. */
 void pv_breathe(struct pv_cpu *c)
 {
 	host_take_interrupts();
 	pv_host_events(c);
+	monitor_poll(c->vcpu->vm);
 }
 
 /* A user's, where quick.S does not take it; its kernel's go to ptwr.c. */

@@ -180,6 +180,25 @@ for way in call fault down event; do
 	ok "$label: nothing is left or wrong" came_back
 done
 
+# One request that goes on for ever: the monitor is heard in the midst of it.
+endless() {
+	label="${under[*]:2} one request without an end"
+	printf '%s\n' 'expect ok a long list' 'sleep 200' stats 'sleep 500' \
+		stats audit >"$scratch/commands"
+	vmmu run "${under[@]}" --memory 64M --timeout 10 --append endless \
+		--kernel "$BUILD/guest/pvkill.elf" \
+		--monitor "$scratch/commands"
+	is "$label: status" "$status" 8
+	ok "$label: the host goes on beside it" jq -se 'length == 2 and
+		.[0].pv.multicalls.xen_version > 0 and
+		.[1].pv.multicalls.xen_version > .[0].pv.multicalls.xen_version
+		and .[1].pv.hypercalls.multicall == 1' \
+		<(grep -a '^{' "$scratch/sentence")
+	like "$label: an audit in its midst" "$sentence" \
+		"entries looked at, 0 breaches"
+}
+endless
+
 # The same under shadow. A guest may have there what it likes in its tables and
 # in its own copy of the GDT, which pvtables and pvpriv take for granted that it
 # may not, so that pvtables comes to grief by its own tables; they get no
@@ -195,6 +214,7 @@ stopped stack "stack at 0xffff810000007fc8 cannot be written"
 stopped nowhere "stack at 0x7fffffffffc8 cannot be written"
 stopped root "cannot be written"
 stopped user "no page table for it"
+endless
 for guest in pvpriv pvtables; do
 	run $guest
 	is "$label: how" "$(stat .end.how)" exit
