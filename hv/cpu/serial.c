@@ -29,13 +29,19 @@ enum {
 #define LSR_ALL_SENT   0x40 /* the shift register too */
 
 #define FIFO_BYTES 16
-#define POLLS_MAX  200000
 #define RING_BYTES 1024 /* a power of two */
+
+/* How often a busy transmitter is looked at: what it holds it can send in a
+ * thousand looks, but an emulated one is busy as long as the other end does
+ * not read. So that is waited for, for a minute or so; then bytes are lost, at
+ * one look each, until the transmitter is empty again. */
+#define POLLS_MAX 100000000
 
 struct uart {
 	uint16_t port;
 	uint8_t burst;		  /* bytes that fit in an empty transmitter */
 	uint8_t room;		  /* of those, not yet used */
+	bool deserted;		  /* was busy for all that time */
 	uint32_t in, out;	  /* of the ring */
 	uint8_t ring[RING_BYTES]; /* what was received */
 };
@@ -62,16 +68,15 @@ static void uart_init(struct uart *u)
 /* A port with nothing behind it reads 0xff, which looks empty: no wait. */
 static bool uart_wait(struct uart *u, uint8_t status)
 {
-	uint32_t i;
+	uint32_t polls = u->deserted ? 1 : POLLS_MAX;
 
-	for (i = 0; i < POLLS_MAX; i++) {
-		if (inb((uint16_t)(u->port + LSR)) & status) {
-			u->room = u->burst;
-			return true;
-		}
+	for (u->deserted = true; polls && u->deserted; polls--) {
+		u->deserted = !(inb((uint16_t)(u->port + LSR)) & status);
 		cpu_relax();
 	}
-	return false;
+	if (!u->deserted)
+		u->room = u->burst;
+	return !u->deserted;
 }
 
 static void uart_write(struct uart *u, uint8_t byte)

@@ -199,7 +199,20 @@ label="a pipe"
 says scheme "^nested$"
 like "a pipe: sentence" "$(cat "$answers")" "the monitor ended the guest"
 
-# 4. What cannot be.
+# 4. A reader that stays away for a while: more is said than all buffers on the
+# way can hold, and nothing of it is lost.
+printf '%s\n' 'sleep 300' 'info tlb' 'info tlb' quit >"$scratch/commands"
+"$BUILD/vmmu" run --kernel "$BUILD/guest/moved.elf" --memory 64M --timeout 60 \
+	--monitor "$scratch/commands" </dev/null 2>&1 >/dev/null |
+	(sleep 3 && cat) >"$answers"
+says_whole_lines() {
+	grep -vE '^(\(vmmu\) .*|[0-9a-f]{16}: [0-9a-f]{16} [-A-Z]{9}|vmmu: .*)$' \
+		"$answers"
+	[ $? = 1 ] && [ "$(wc -l <"$answers")" -gt 4000 ]
+}
+ok "late: nothing is lost" says_whole_lines
+
+# 5. What cannot be.
 vmmu run --mmu none --kernel "$BUILD/guest/hello.elf" --monitor /dev/null
 is "bare: status" "$status" 2
 like "bare: sentence" "$sentence" "^vmmu: --monitor needs the hypervisor: --mmu none has none"
