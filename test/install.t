@@ -19,7 +19,7 @@ ok()
 	fi
 }
 
-echo 1..7
+echo 1..9
 make -s install O="${BUILD:-build}" PREFIX="$to/usr" >"$to/log" 2>&1
 ok $? "make install PREFIX=..."
 
@@ -54,8 +54,17 @@ fi
 ok $? "the example of embedding compiles"
 
 "$to/embed" >"$to/log" 2>&1 &&
-	grep -qx 'gva 0xc0005678 -> gpa 0x5678' "$to/log"
+	grep -qx 'gva 0x5678 -> gpa 0x7678' "$to/log"
 ok $? "the example translates an address"
+
+[ "$(wc -l <"$source/doc/example/embed.c")" -le 30 ] 2>"$to/log"
+ok $? "... in 30 lines"
+
+# The command finds the hypervisor that is installed with it.
+"$to/usr/bin/vmmu" run --kernel "${BUILD:-build}/guest/hello.elf" \
+	</dev/null >"$to/log" 2>&1
+[ $? = 1 ] && grep -q "hello from a Multiboot guest" "$to/log"
+ok $? "the command runs a guest from where it is installed"
 
 make -s install O="${BUILD:-build}" DESTDIR="$to/stage" PREFIX=/opt/x \
 	>"$to/log" 2>&1 &&

@@ -22,7 +22,7 @@ library()
 		split("mem pt scheme audit", name, " ")
 		for (i in name)
 			rank[name[i]] = i
-		split("access addr host slots gmem", header, " ")
+		split("access addr host slots gmem flat", header, " ")
 		for (i in header)
 			rank["vmmu/" header[i] ".h"] = 1
 		split("format mode gwalk table", upper, " ")

@@ -6,6 +6,7 @@
 #include <vmmu/addr.h>
 #include <vmmu/audit.h>
 #include <vmmu/direct.h>
+#include <vmmu/flat.h>
 #include <vmmu/format.h>
 #include <vmmu/gmem.h>
 #include <vmmu/gwalk.h>
