@@ -217,6 +217,8 @@ static enum vmmu_resolve op_resolve(void *cookie, hva_t hva, unsigned access,
 	struct lab_host_page *p = &h->page[n];
 
 	h->count.resolves++;
+	if (h->hooks.resolving)
+		h->hooks.resolving(h->hooks.ctx, hva);
 	if (h->odd_resolve_at && --h->odd_resolve_at == 0)
 		return h->odd_resolve;
 	if (p->answer != VMMU_RESOLVE_OK)

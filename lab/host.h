@@ -39,6 +39,9 @@ struct lab_host_hooks {
 	void (*backing_changed)(void *ctx, hva_t hva, uint64_t size);
 	/* cpu NULL: all of them; gva NULL: all addresses. */
 	void (*flushed)(void *ctx, struct vmmu_cpu *cpu, const gva_t *gva);
+	/* resolve was called, and has done nothing yet: what this hook takes
+	 * away is taken to answer. */
+	void (*resolving)(void *ctx, hva_t hva);
 	void *ctx;
 };
 

@@ -20,7 +20,8 @@ struct vmmu_audit {
 	uint64_t entries; /* looked at */
 };
 
-/* True when nothing is wrong. Calls host resolve for reads only. */
+/* True when nothing is wrong. Calls host resolve for reads only, which must
+ * leave all backing where it is. */
 bool vmmu_audit(struct vmmu_vm *vm, struct vmmu_audit *audit);
 
 #endif

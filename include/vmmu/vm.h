@@ -157,7 +157,8 @@ enum vmmu_slot_error vmmu_vm_set_slot(struct vmmu_vm *vm,
 
 /* The host withdraws or changes the backing of an hva range: every derived
  * entry is gone, on every vCPU, when this returns. Call before reuse; also
- * from within resolve, when it breaks a sharing to answer a write. */
+ * from within resolve, when it takes backing from elsewhere or breaks a sharing
+ * to answer: but not while an audit asks. */
 void vmmu_vm_backing_changed(struct vmmu_vm *vm, hva_t hva, uint64_t size);
 
 /* KVM_GET_DIRTY_LOG: copies the slot's bitmap to `out` (one bit a page,

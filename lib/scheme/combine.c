@@ -91,6 +91,7 @@ static unsigned without_wp(const struct vmmu_cpu *cpu, const struct combined *c,
 static void grant(const struct vmmu_cpu *cpu, struct combined *c,
 		  unsigned access)
 {
+	c->generation = cpu->vm->slots.generation;
 	c->perms = c->walk.perms;
 	if (wp_is_clear(&cpu->mode))
 		c->perms = without_wp(cpu, c,

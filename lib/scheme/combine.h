@@ -14,6 +14,7 @@ struct combined {
 	struct vmmu_gwalk walk;
 	struct finding found;
 	unsigned perms; /* VMMU_RWXU: the guest's and slot's and backing's */
+	uint64_t generation; /* of the slots, when all this was true */
 };
 
 /* For one #PF. False: nothing may be mapped, and *a says what to do. */

@@ -170,12 +170,10 @@ static void frame_gone(struct shadow_vm *s, uint64_t frame)
 	while ((id = shadow_first(s, frame)) != 0) {
 		struct shadow_page *p = shadow_at(s, id);
 
-		if (!p->vcpus) {
+		if (p->vcpus || s->asking)
+			shadow_page_park(s, p);
+		else
 			shadow_page_free(s, p);
-			continue;
-		}
-		shadow_page_empty(s, p);
-		shadow_page_move(s, p, SHADOW_NO_FRAME);
 	}
 	shadow_drop_frame(s, frame);
 }

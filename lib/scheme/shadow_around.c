@@ -34,7 +34,7 @@ static __attribute__((noinline)) bool ask(const struct beside *b, uint64_t gpa,
 {
 	struct finding f = { .slot = b->slot, .gpa = gpa };
 
-	if (finding_look_up(b->cpu->vm, &f, false) != VMMU_RESOLVE_OK ||
+	if (shadow_look_up(b->cpu, b->s, &f, false) != VMMU_RESOLVE_OK ||
 	    b->cpu->vm->slots.generation != b->generation)
 		return false;
 	l->frame = vmmu_slot_hva(b->slot, mk_gpa(gpa)).v >> VMMU_PAGE_SHIFT;

@@ -22,8 +22,8 @@
 
 /* 1. Keys of what is below. */
 
-bool shadow_read(struct vmmu_cpu *cpu, uint64_t gpa, unsigned size,
-		 uint64_t *entry)
+bool shadow_read(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t gpa,
+		 unsigned size, uint64_t *entry)
 {
 	uint64_t in = gpa & VMMU_PAGE_MASK;
 	const uint8_t *at;
@@ -33,8 +33,7 @@ bool shadow_read(struct vmmu_cpu *cpu, uint64_t gpa, unsigned size,
 		*entry = gpte_read(at + in, size);
 		return true;
 	}
-	if (vmmu_gmem_page(&cpu->mem, gpa_gfn(mk_gpa(gpa)), VMMU_R, &page) !=
-	    VMMU_GMEM_OK)
+	if (!shadow_ask(cpu, s, gpa >> VMMU_PAGE_SHIFT, VMMU_R, &page))
 		return false;
 	*entry = gpte_read(page + in, size);
 	return true;
@@ -90,6 +89,12 @@ struct way {
 	bool fresh;
 };
 
+/* Backing has changed since it was found: a question to the host did that. */
+static bool is_old(const struct vmmu_cpu *cpu, const struct combined *c)
+{
+	return c->generation != cpu->vm->slots.generation;
+}
+
 /* Reads the guest's entry for this level. False: not what the walk saw. */
 static bool guest_agrees(struct way *w)
 {
@@ -102,8 +107,10 @@ static bool guest_agrees(struct way *w)
 	if (shadow_is_direct(w->p) || shadow_is_pae_root(w->p))
 		return true;
 	shadow_settle(w->s); /* no processor writes there unseen any more */
-	if (!shadow_read(w->cpu, walk->tables[level].v + index * m->entry_size,
-			 m->entry_size, &entry))
+	if (!shadow_read(w->cpu, w->s,
+			 walk->tables[level].v + index * m->entry_size,
+			 m->entry_size, &entry) ||
+	    is_old(w->cpu, w->c))
 		return false;
 	if (level == walk->level)
 		return entry == walk->entry;
@@ -143,6 +150,8 @@ static enum shadow_fill link_below(struct way *w, unsigned index,
 	child = shadow_page_get(w->cpu, w->s, key, NULL);
 	if (!child)
 		return SHADOW_NO_ROOM;
+	if (is_old(w->cpu, w->c))
+		return SHADOW_CHANGED;
 	shadow_put_table(w->s, w->p, index, child);
 	/* What is below may be out of date where the guest used it before; not
 	 * at an address where it never was. */
@@ -260,6 +269,21 @@ static bool settle_w(struct vmmu_cpu *cpu, struct shadow_vm *s, unsigned access,
 	return !(access & VMMU_W);
 }
 
+/* Is the guest's entry what the walk read? While the page is out of sync it
+ * need not be: it is compared at the guest's flush. But the table may have come
+ * in sync since, and another vCPU have written there before. */
+static bool is_still(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		     const struct combined *c, const struct shadow_page *p,
+		     unsigned index)
+{
+	uint64_t now;
+
+	if (!shadow_is_direct(p) && !p->unsync &&
+	    (!shadow_entry_now(cpu, s, p, index, &now) || now != c->walk.entry))
+		return false;
+	return !is_old(cpu, c);
+}
+
 /* The guest's entry that a leaf is made from, or its gpa: shadow_leaf_gpa. */
 static bool note_source(struct shadow_vm *s, struct shadow_page *p,
 			unsigned index, const struct combined *c, uint64_t gpa)
@@ -291,7 +315,7 @@ enum shadow_fill shadow_fill_leaf(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	unsigned level = p->key.level, perms = c->perms;
 	uint64_t in = (VMMU_PAGE_SIZE << 9 * (level - 1)) - 1;
 	unsigned index = shadow_index(p, f->gva.v);
-	uint64_t old = shadow_load(p, index), leaf, frame;
+	uint64_t old, leaf, frame;
 	bool may = true;
 
 	frame = (vmmu_slot_hva(found->slot, mk_gpa(found->gpa)).v -
@@ -301,6 +325,9 @@ enum shadow_fill shadow_fill_leaf(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		may = settle_w(cpu, s, f->access, frame, &perms);
 	else if (shadow_holds_tables(s, frame, level))
 		return SHADOW_AGAIN;
+	if (level == 1 ? !is_still(cpu, s, c, p, index) : is_old(cpu, c))
+		return SHADOW_CHANGED;
+	old = shadow_load(p, index);
 	leaf = shadow_leaf(p, found->hpa & ~in, perms, c->walk.pkey);
 	if (level == 1 && found->writable &&
 	    !(found->slot->flags & VMMU_SLOT_LOG_DIRTY))

@@ -445,6 +445,13 @@ static void unlink_parents(struct shadow_vm *s, struct shadow_page *p)
 			    p->parents % SHADOW_ENTRIES);
 }
 
+void shadow_page_park(struct shadow_vm *s, struct shadow_page *p)
+{
+	unlink_parents(s, p);
+	shadow_page_empty(s, p);
+	shadow_page_move(s, p, SHADOW_NO_FRAME);
+}
+
 static void give_pages(struct shadow_vm *s, struct shadow_page *p)
 {
 	uint16_t id = shadow_id(s, p);

@@ -116,6 +116,7 @@ struct shadow_vm {
 	bool stale;	 /* hardware must be flushed before the guest runs */
 	bool remode;	 /* what entries mean is about to be something else */
 	bool orphans;	 /* a root has gone that led to others */
+	uint8_t asking;	 /* questions to the host, with pages in hand */
 	uint64_t large[PT_LEVELS_MAX + 1]; /* leaves, by level */
 	uint16_t *hash;
 	hpa_t hash_page;
@@ -266,6 +267,9 @@ void shadow_zap_all(struct shadow_vm *s);
 /* The table is known to lie in another frame. */
 void shadow_page_move(struct shadow_vm *s, struct shadow_page *p,
 		      uint64_t frame);
+/* The frame that the table lies in has gone. Empty, linked nowhere and found
+ * no more, the page stays until it is recycled: somebody has it in hand. */
+void shadow_page_park(struct shadow_vm *s, struct shadow_page *p);
 /* First, or next, page that shadows a table in this frame; id 0: none. */
 uint32_t shadow_first_of(const struct shadow_vm *s, uint32_t id,
 			 uint64_t frame);
@@ -356,8 +360,41 @@ void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
  * guest has `now`. */
 void shadow_renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		  struct shadow_page *p, unsigned index, uint64_t now);
+/* The guest's entry that ours at `index` of a level 1 page shadows. False: the
+ * host does not have it. */
+bool shadow_entry_now(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		      const struct shadow_page *p, unsigned index,
+		      uint64_t *now);
 void shadow_sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       struct shadow_page *p, unsigned index);
+/* The host's pointer to a page of the guest's, for who has pages of the cache
+ * in hand. The host may take backing from elsewhere to answer (host.h): then
+ * shadow_gpa_changed parks pages instead of freeing them, and what was known
+ * before of links, sync and backing must be asked again. */
+static inline bool shadow_ask(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			      uint64_t gfn, unsigned access, uint8_t **page)
+{
+	enum vmmu_gmem_status status;
+
+	s->asking++;
+	status = vmmu_gmem_page(&cpu->mem, mk_gfn(gfn), access, page);
+	s->asking--;
+	return status == VMMU_GMEM_OK;
+}
+
+/* The same of memory that a leaf is to map. */
+static inline enum vmmu_resolve shadow_look_up(struct vmmu_cpu *cpu,
+					       struct shadow_vm *s,
+					       struct finding *f, bool writes)
+{
+	enum vmmu_resolve r;
+
+	s->asking++;
+	r = finding_look_up(cpu->vm, f, writes);
+	s->asking--;
+	return r;
+}
+
 /* Is the mode that this page is for the vCPU's? Its root's is. */
 static inline bool shadow_is_of_mode(const struct vmmu_cpu *cpu,
 				     const struct shadow_vm *s,
@@ -436,8 +473,8 @@ bool shadow_key_table(const struct vmmu_cpu *cpu, const struct shadow_page *p,
 		      struct shadow_key *key);
 uint64_t shadow_leaf(const struct shadow_page *p, uint64_t hpa, unsigned perms,
 		     unsigned pkey);
-bool shadow_read(struct vmmu_cpu *cpu, uint64_t gpa, unsigned size,
-		 uint64_t *entry);
+bool shadow_read(struct vmmu_cpu *cpu, struct shadow_vm *s, uint64_t gpa,
+		 unsigned size, uint64_t *entry);
 
 /* shadow_audit.c */
 uint32_t shadow_audit(struct vmmu_vm *vm, const struct vmmu_audit_sink *sink);

@@ -54,7 +54,8 @@ static struct shadow_page *descend(const struct shadow_vm *s,
 }
 
 /* The guest's table, if the host has it at once. */
-static bool find_guest(struct vmmu_cpu *cpu, struct shadow_page *p)
+static bool find_guest(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		       struct shadow_page *p)
 {
 	const uint64_t *generation = &cpu->vm->slots.generation;
 	uint64_t before = *generation;
@@ -66,8 +67,7 @@ static bool find_guest(struct vmmu_cpu *cpu, struct shadow_page *p)
 		p->generation = before;
 		return true;
 	}
-	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
-		    VMMU_GMEM_OK ||
+	if (!shadow_ask(cpu, s, p->key.gfn, VMMU_R, &page) ||
 	    *generation != before)
 		return false;
 	p->guest = page;
@@ -81,7 +81,7 @@ static __attribute__((noinline)) struct shadow_page *remember(
 {
 	struct shadow_page *p = descend(s, cpu->state, gva);
 
-	if (!p || !find_guest(cpu, p))
+	if (!p || !find_guest(cpu, s, p))
 		return NULL;
 	*q = (struct shadow_quick){ tag, p };
 	return p;
@@ -176,13 +176,13 @@ static void inject(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 
 /* Sets A, and D for a write. False: the entry is another by now, or lies
  * where not even the processor may write. */
-static bool settle(struct vmmu_cpu *cpu, const struct shadow_page *p, gva_t gva,
-		   uint64_t entry, uint64_t bits)
+static bool settle(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		   const struct shadow_page *p, gva_t gva, uint64_t entry,
+		   uint64_t bits)
 {
 	uint8_t *page;
 
-	return vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_W, &page) ==
-		       VMMU_GMEM_OK &&
+	return shadow_ask(cpu, s, p->key.gfn, VMMU_W, &page) &&
 	       page == p->guest &&
 	       gpte_swap(page + (gva.v >> 9 & 0xff8), 8, entry, entry | bits);
 }
@@ -197,7 +197,7 @@ static __attribute__((noinline)) bool fill_asking(
 	uint64_t generation = vm->slots.generation;
 	uint64_t frame = vmmu_slot_hva(slot, mk_gpa(gpa)).v >> VMMU_PAGE_SHIFT;
 	bool writes = f->access & VMMU_W;
-	struct combined c = { .perms = l->perms };
+	struct combined c = { .perms = l->perms, .generation = generation };
 
 	if (slot->flags & VMMU_SLOT_LOG_DIRTY ||
 	    (writes && shadow_first(s, frame)))
@@ -206,7 +206,7 @@ static __attribute__((noinline)) bool fill_asking(
 	c.walk.entry = l->entry;
 	c.found.gpa = gpa;
 	c.found.slot = slot;
-	if (finding_look_up(vm, &c.found, writes) != VMMU_RESOLVE_OK ||
+	if (shadow_look_up(cpu, s, &c.found, writes) != VMMU_RESOLVE_OK ||
 	    vm->slots.generation != generation || (writes && !c.found.writable))
 		return false;
 	if (!(l->entry & SHADOW_D) || !c.found.writable)
@@ -231,6 +231,17 @@ static __attribute__((noinline)) enum shadow_write write_table(
 		a->granted = true;
 	}
 	return w;
+}
+
+/* Sync has gone on since the guest's entry was read, and may have asked the
+ * host. A table that is in sync must still have that entry: nobody looks again
+ * at what another vCPU wrote there before it was. */
+static bool is_still(const struct vmmu_cpu *cpu, const struct shadow_page *p,
+		     gva_t gva, uint64_t entry)
+{
+	return p->generation == cpu->vm->slots.generation &&
+	       (shadow_is_direct(p) || p->unsync ||
+		gpte_read_8(p->guest + (gva.v >> 9 & 0xff8)) == entry);
 }
 
 /* The guest's entry lets the access have the page. False: not plain. */
@@ -262,6 +273,8 @@ static __attribute__((noinline)) bool fill(struct vmmu_cpu *cpu,
 
 		if (w != SHADOW_WRITE_LET)
 			return w == SHADOW_WRITE_EMULATE;
+		if (!is_still(cpu, p, f->gva, l->entry))
+			return false;
 	}
 	leaf = shadow_small_leaf(s, l);
 	old = shadow_load(p, index);
@@ -327,7 +340,7 @@ bool shadow_quick(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		return true;
 	}
 	l.entry = entry | (f->access & VMMU_W ? SHADOW_A | SHADOW_D : SHADOW_A);
-	if (l.entry != entry && !settle(cpu, p, f->gva, entry, l.entry))
+	if (l.entry != entry && !settle(cpu, s, p, f->gva, entry, l.entry))
 		return false;
 	return fill(cpu, s, f, p, entry & row->leaf_addr, &l, a);
 }

@@ -190,6 +190,14 @@ static void link_four(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	}
 }
 
+/* The guest's table, which the guest cannot write to unseen. False: not so. */
+static bool table_of(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		     const struct shadow_page *p, uint8_t **page)
+{
+	return shadow_ask(cpu, s, p->key.gfn, VMMU_R, page) &&
+	       p->key.frame != SHADOW_NO_FRAME;
+}
+
 /* The kernel's half of all processes is alike: where the guest's new root says
  * what ours of the last one came from, the entry is there already. */
 static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
@@ -202,8 +210,7 @@ static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	if (!from || !cpu->mode.straight || from->key.mode != p->key.mode)
 		return;
 	shadow_settle(s);
-	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
-	    VMMU_GMEM_OK)
+	if (!table_of(cpu, s, p, &page))
 		return;
 	for (rows = from->rows >> 32 << 32; rows; rows &= rows - 1) {
 		unsigned first = (unsigned)__builtin_ctzll(rows) * 8;
@@ -245,9 +252,7 @@ static void adopt(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	const uint64_t *row;
 	uint8_t *page;
 
-	if (!cpu->mode.straight ||
-	    vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
-		    VMMU_GMEM_OK)
+	if (!cpu->mode.straight || !table_of(cpu, s, p, &page))
 		return;
 	for (unsigned i = 0; i < SHADOW_ENTRIES / 2; i += 8) {
 		row = (const uint64_t *)page + i;

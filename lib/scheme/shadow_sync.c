@@ -112,6 +112,8 @@ static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		return;
 	if (s->unsync_count == SHADOW_UNSYNC)
 		shadow_sync_all(cpu, s, false);
+	if (p->key.frame == SHADOW_NO_FRAME)
+		return; /* parked */
 	s->owner[s->unsync_count] = owner_of(s, p);
 	s->unsync[s->unsync_count++] = (uint16_t)shadow_id(s, p);
 	p->unsync = true;
@@ -126,7 +128,10 @@ static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
 static void unsync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			 uint64_t frame)
 {
-	for (uint32_t id = shadow_first(s, frame); id; id = shadow_next(s, id))
+	uint32_t id = shadow_first(s, frame);
+
+	for (; id && shadow_at(s, id)->key.frame == frame;
+	     id = shadow_next(s, id))
 		unsync(cpu, s, shadow_at(s, id));
 }
 
@@ -279,15 +284,14 @@ void shadow_renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
 
 /* 3. Sync. */
 
-static const uint8_t *guest_page(struct vmmu_cpu *cpu,
+static const uint8_t *guest_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 				 const struct shadow_page *p)
 {
 	uint8_t *page;
 
-	if (vmmu_gmem_page(&cpu->mem, mk_gfn(p->key.gfn), VMMU_R, &page) !=
-	    VMMU_GMEM_OK)
-		return NULL;
-	return page;
+	if (p->guest && p->generation == cpu->vm->slots.generation)
+		return p->guest;
+	return shadow_ask(cpu, s, p->key.gfn, VMMU_R, &page) ? page : NULL;
 }
 
 /* Entries that are looked at together, because most are as they were. */
@@ -331,7 +335,7 @@ static __attribute__((noinline)) unsigned compare_row(struct vmmu_cpu *cpu,
 static unsigned compare(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			struct shadow_page *p)
 {
-	const uint8_t *page = guest_page(cpu, p);
+	const uint8_t *page = guest_page(cpu, s, p);
 	unsigned size = shadow_entry_size(p), changed = 0;
 
 	if (!page) {
@@ -366,10 +370,13 @@ void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p)
 		in_sync(s, p);
 }
 
-/* The guest writes no more, on no processor, before the last look. */
+/* The guest writes no more, on no processor, before the last look. A page that
+ * was parked meanwhile is closed. */
 static void close_page(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       struct shadow_page *p)
 {
+	if (!p->unsync)
+		return;
 	in_sync(s, p);
 	shadow_protect(s, p->key.frame);
 	shadow_settle(s);
@@ -442,13 +449,23 @@ void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	}
 }
 
+bool shadow_entry_now(struct vmmu_cpu *cpu, struct shadow_vm *s,
+		      const struct shadow_page *p, unsigned index,
+		      uint64_t *now)
+{
+	unsigned size = shadow_entry_size(p);
+	uint64_t gpa = p->key.gfn << VMMU_PAGE_SHIFT;
+
+	return shadow_read(cpu, s, gpa + guest_index(p, index) * size, size,
+			   now);
+}
+
 void shadow_sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       struct shadow_page *p, unsigned index)
 {
-	unsigned size = shadow_entry_size(p);
-	uint64_t gpa = p->key.gfn << VMMU_PAGE_SHIFT, now;
+	uint64_t now;
 
-	if (!shadow_read(cpu, gpa + guest_index(p, index) * size, size, &now))
+	if (!shadow_entry_now(cpu, s, p, index, &now))
 		shadow_drop(s, p, index);
 	else if (now != p->snap[index])
 		shadow_renew(cpu, s, p, index, now);

@@ -95,12 +95,16 @@ static void free_emptied(struct shadow_vm *s, uint64_t frame)
 static void upper_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 			  struct shadow_page *p, unsigned index, uint64_t at)
 {
-	uint64_t entry = shadow_load(p, index), now;
+	uint64_t entry = shadow_load(p, index), now = 0;
+	bool is_read;
 
 	if (!(entry & SHADOW_P) || shadow_is_client(s, p, index))
 		return;
-	if (shadow_is_leaf(p, entry) ||
-	    !shadow_read(cpu, at, shadow_entry_size(p), &now))
+	is_read = !shadow_is_leaf(p, entry) &&
+		  shadow_read(cpu, s, at, shadow_entry_size(p), &now);
+	if (!(shadow_load(p, index) & SHADOW_P))
+		return; /* parked */
+	if (!is_read)
 		shadow_drop(s, p, index);
 	else if (!(now & SHADOW_P))
 		unhook(s, p, index);
@@ -120,9 +124,10 @@ static void entry_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	shadow_sync_entry(cpu, s, p, index);
 	if (!p->known || p->unsync)
 		return;
-	if (!shadow_read(cpu, at, 8, &now))
+	if (!shadow_read(cpu, s, at, 8, &now))
 		now = SHADOW_P;
-	shadow_absent_wrote(cpu, s, p, index, now);
+	if (p->known) /* not parked */
+		shadow_absent_wrote(cpu, s, p, index, now);
 }
 
 /* The entries of ours for the guest's entry number n, if this page has any. */
@@ -151,7 +156,8 @@ static void frame_written(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	uint32_t count = s->count;
 
 	cpu->vm->stats.mmu_pte_write++;
-	for (; id; id = shadow_next(s, id)) {
+	for (; id && shadow_at(s, id)->key.frame == frame;
+	     id = shadow_next(s, id)) {
 		struct shadow_page *p = shadow_at(s, id);
 		unsigned each = shadow_entry_size(p);
 

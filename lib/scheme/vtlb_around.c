@@ -112,7 +112,9 @@ void vtlb_around(struct vmmu_cpu *cpu, struct vtlb *v, gva_t gva,
 	if (c->walk.level != 1 || !(m->regs.cr0 & VMMU_CR0_WP))
 		return;
 	take = read_group(cpu, &c->walk, entry) & ~(1u << self);
-	for (; take; take &= take - 1) {
+	/* What was found serves until a question to the host changes it. */
+	for (; take && c->generation == cpu->vm->slots.generation;
+	     take &= take - 1) {
 		unsigned i = (unsigned)__builtin_ctz(take);
 		const struct vtlb_place beside = { first + i, 1 };
 

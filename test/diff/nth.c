@@ -1,7 +1,9 @@
 /*
- * Allocation failing at every n: a scenario of library calls, run again and
+ * Something goes wrong at every n: a scenario of library calls, run again and
  * again while the host refuses the n-th table page it is asked for (then: the
- * n-th and all after it), until a run asks for fewer than n.
+ * n-th and all after it; then: moves all memory that the guest has to other
+ * frames, before it answers the n-th question for backing), until a run asks
+ * for fewer than n.
  *
  * Whatever n, in each nested format and in each of the guest's modes under the
  * schemes of software: nothing crashes; once a vCPU exists every fault is
@@ -50,6 +52,7 @@ static void end(struct scene *s)
 {
 	struct vmmu_audit audit = { .breach = NULL };
 
+	s->quiet = true;
 	scene_expect(s, vmmu_audit(&s->vm, &audit), "the audit is not clean");
 	s->live = false;
 	vmmu_cpu_fini(&s->cpu);
@@ -74,6 +77,16 @@ static void flushed(void *ctx, struct vmmu_cpu *cpu, const gva_t *gva)
 		s->root.pdptes_loaded = false;
 }
 
+/* The host takes everything from the guest, and gives it other frames. */
+static void resolving(void *ctx, hva_t hva)
+{
+	struct scene *s = ctx;
+
+	(void)hva;
+	if (s->how == MOVES && s->host.count.resolves == s->n && !s->quiet)
+		lab_host_move(&s->host, s->host.hva_base, MOVED);
+}
+
 static void start_host(struct scene *s)
 {
 	struct lab_host_config config = { .memory = 0x1000000,
@@ -87,20 +100,30 @@ static void start_host(struct scene *s)
 	}
 	s->host.hooks.backing_changed = backing_changed;
 	s->host.hooks.flushed = flushed;
+	s->host.hooks.resolving = resolving;
 	s->host.hooks.ctx = s;
+}
+
+static bool is_over(const struct scene *s)
+{
+	const struct lab_host_counts *c = &s->host.count;
+
+	return (s->how == MOVES ? c->resolves : c->table_allocs) < s->n;
 }
 
 /* One run. False: fewer than n were asked for, so all n have been tried. */
 static bool run(struct scene *s, const struct scenario *scenario, uint64_t n,
-		bool all)
+		enum how how)
 {
-	bool refused;
+	bool over;
 
 	memset(s, 0, sizeof(*s));
 	s->scenario = scenario;
+	s->how = how;
+	s->n = n;
 	start_host(s);
-	s->host.fail_table_at = n;
-	s->host.fail_all_after = all;
+	s->host.fail_table_at = how == MOVES ? 0 : n;
+	s->host.fail_all_after = how == REFUSES_ALL;
 	s->live = scenario->begin(s);
 	if (s->live) {
 		scenario->go(s);
@@ -108,21 +131,26 @@ static bool run(struct scene *s, const struct scenario *scenario, uint64_t n,
 	}
 	scene_expect(s, s->host.count.tables_out == 0,
 		     "table pages were not given back");
-	refused = s->host.count.table_allocs >= n;
+	over = is_over(s);
 	lab_host_fini(&s->host);
-	return refused;
+	return !over;
 }
 
-static bool test(unsigned number, const struct scenario *scenario, bool all)
+static const char *const names[HOWS] = {
+	[REFUSES] = "allocation n refused",
+	[REFUSES_ALL] = "allocation n and all later ones refused",
+	[MOVES] = "all memory moved from within question n for it",
+};
+
+static bool test(unsigned number, const struct scenario *scenario, enum how how)
 {
 	static struct scene s;
 	uint64_t n = 1;
 
-	while (run(&s, scenario, n, all) && !s.wrong)
+	while (run(&s, scenario, n, how) && !s.wrong)
 		n++;
-	printf("%sok %u - %s: allocation %s refused, n = 1 .. %llu%s%s\n",
-	       s.wrong ? "not " : "", number, scenario->name,
-	       all ? "n and all later ones" : "n", (unsigned long long)n,
+	printf("%sok %u - %s: %s, n = 1 .. %llu%s%s\n", s.wrong ? "not " : "",
+	       number, scenario->name, names[how], (unsigned long long)n,
 	       s.wrong ? ": " : "", s.wrong ? s.wrong : "");
 	fflush(stdout);
 	return !s.wrong;
@@ -133,10 +161,9 @@ static bool test_each(unsigned *number, const struct scenario *scenario,
 {
 	bool good = true;
 
-	for (unsigned i = 0; i < count; i++) {
-		good &= test(++*number, &scenario[i], false);
-		good &= test(++*number, &scenario[i], true);
-	}
+	for (unsigned i = 0; i < count; i++)
+		for (enum how how = REFUSES; how < HOWS; how++)
+			good &= test(++*number, &scenario[i], how);
 	return good;
 }
 

@@ -15,13 +15,20 @@
 
 #define NTH_SLOTS 4
 
+/* What the host does at the n-th time. */
+enum how { REFUSES, REFUSES_ALL, MOVES, HOWS };
+
+#define MOVED 0x600000 /* bytes of host memory, from its beginning */
+
 struct scene {
 	struct lab_host host;
 	struct vmmu_vm vm;
 	struct vmmu_cpu cpu;
 	struct vmmu_slot slot_storage[NTH_SLOTS];
 	uint64_t dirty[8], log[8];
-	bool live;
+	bool live, quiet; /* quiet: memory stays */
+	enum how how;
+	uint64_t n;
 	const char *wrong; /* the first thing that was */
 	const struct scenario *scenario;
 

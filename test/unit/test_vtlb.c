@@ -293,6 +293,41 @@ static void withdrawn_backing_is_gone_in(enum mode mode)
 }
 EACH(withdrawn_backing_is_gone)
 
+static uint64_t asked_last; /* the next question takes what this was about */
+
+static void take_first_page(void *ctx, hva_t hva)
+{
+	struct guest *g = ctx;
+	uint64_t last = asked_last;
+
+	asked_last = hva.v;
+	if (!last || last == hva.v)
+		return;
+	g->lab.hooks.resolving = NULL;
+	lab_host_move(&g->lab, mk_hva(last & ~(2 * MIB - 1)), 2 * MIB);
+}
+
+/* The memory of a fault goes when the host is asked for that of a neighbour,
+ * so the next neighbour, which lay beside it, must be asked for anew. */
+static void neighbours_are_of_now_in(enum mode mode)
+{
+	struct guest *g = guest(mode);
+
+	map(g, 0x1000, (2 * MIB) | P | W | U | A | D);
+	map(g, 0x2000, (6 * MIB) | P | W | U | A | D);
+	map(g, 0x3000, (2 * MIB + 0x1000) | P | W | U | A | D);
+	assert_int_equal(touch(g, 0x8000, VMMU_R), VMMU_INJECT);
+	asked_last = 0;
+	g->lab.hooks.resolving = take_first_page;
+	assert_int_equal(touch(g, 0x1000, VMMU_W), VMMU_RESUME);
+	assert_null(g->lab.hooks.resolving);
+	assert_true(audit(g));
+	assert_int_equal(touch(g, 0x3000, VMMU_W), VMMU_RESUME);
+	assert_int_equal(g->hpa, hpa_of(g, 2 * MIB + 0x1000));
+	end(g);
+}
+EACH(neighbours_are_of_now)
+
 static void flags_that_a_slot_gains_bind_at_once_in(enum mode mode)
 {
 	struct guest *g = guest(mode);
@@ -402,6 +437,7 @@ int main(void)
 		cmocka_unit_test(long_mode_begins_with_lma),
 		cmocka_unit_test(pdptes_never_change),
 		cmocka_unit_test(withdrawn_backing_is_gone),
+		cmocka_unit_test(neighbours_are_of_now),
 		cmocka_unit_test(flags_that_a_slot_gains_bind_at_once),
 		cmocka_unit_test(the_audit_finds_what_is_planted),
 		cmocka_unit_test(needs_the_processors_own_paging),
