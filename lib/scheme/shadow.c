@@ -11,7 +11,8 @@
  * and a load of its CR3 finds them (root). A frame's leaves are found by a
  * reverse map (rmap), and pages by hash of what they shadow (page).
  *
- * SDM 3A 4.10 is the contract with the guest; 4.8 for A and D (I3).
+ * SDM 3A 4.10 is the contract with the guest, 4.10.4.1 of it for INVLPG; 4.8
+ * for A and D (I3).
  */
 #include <stddef.h>
 
@@ -117,6 +118,9 @@ static void shadow_invalidate(struct vmmu_cpu *cpu, gva_t gva)
 	struct shadow_vm *s = shadow_here(cpu);
 
 	cpu->vm->stats.invlpg++;
+	/* No entry to a table is cached after it, whatever the address. */
+	if (s->open_upper)
+		shadow_sync_upper(cpu, s);
 	shadow_sync_gva(cpu, s, gva);
 	if (cpu->other.state && s->unsync_count) {
 		vmmu_cpu_swap(cpu);

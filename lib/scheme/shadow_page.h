@@ -115,6 +115,7 @@ struct shadow_vm {
 	uint64_t absent; /* what entries that are none are: 0, or TRAP */
 	bool stale;	 /* hardware must be flushed before the guest runs */
 	bool remode;	 /* what entries mean is about to be something else */
+	bool open_upper; /* an upper table may be out of sync */
 	bool orphans;	 /* a root has gone that led to others */
 	uint8_t asking;	 /* questions to the host, with pages in hand */
 	uint64_t large[PT_LEVELS_MAX + 1]; /* leaves, by level */
@@ -426,6 +427,8 @@ void shadow_disown(struct shadow_vm *s);
 void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       uint64_t frame);
 void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva);
+/* Upper tables that were let out of sync: shadow_unshadow. */
+void shadow_sync_upper(struct vmmu_cpu *cpu, struct shadow_vm *s);
 /* A leaf table that no page shadows yet: most often the guest has just made
  * it, and goes on to write there. Its page may begin out of sync. */
 bool shadow_is_fresh(const struct shadow_vm *s, const struct shadow_key *key);

@@ -120,8 +120,10 @@ static void unsync(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	shadow_absent_forget(s, p);
 	if (!shadow_is_pae_root(p))
 		p->idle = 0;
-	if (p->key.level > 1)
+	if (p->key.level > 1) {
 		shadow_quick_forget(s, NULL);
+		s->open_upper = true;
+	}
 	s->vm->stats.mmu_unsync++;
 }
 
@@ -435,6 +437,15 @@ void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep)
 	for (uint32_t i = s->unsync_count; i-- > 0;)
 		if (i < s->unsync_count)
 			sync_page(cpu, s, shadow_at(s, s->unsync[i]), keep);
+}
+
+void shadow_sync_upper(struct vmmu_cpu *cpu, struct shadow_vm *s)
+{
+	s->open_upper = false;
+	for (uint32_t i = s->unsync_count; i-- > 0;)
+		if (i < s->unsync_count &&
+		    shadow_at(s, s->unsync[i])->key.level > 1)
+			close_page(cpu, s, shadow_at(s, s->unsync[i]));
 }
 
 void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,

@@ -1,7 +1,8 @@
 /*
  * What the guest's other vCPUs do while the library answers for one: they
  * write to tables that are out of sync, until these are protected and every
- * processor was told.
+ * processor was told. And what INVLPG says of tables that were let out of sync
+ * because the instruction could not be emulated.
  */
 #include "vtlb_rig.h"
 
@@ -12,6 +13,8 @@
 #define COUNT	(SHADOW_UNSYNC + 2)
 #define FAR(n)	((n + 1) * 4 * MIB)   /* by the n-th of them */
 #define SEEN(n) (0x1000 + (n)*0x1000) /* where the guest sees it */
+
+#define AWAY (2048 * MIB) /* by no table that is here */
 
 /* An entry that the other vCPU writes at the next flush of all. */
 static uint64_t late_gpa, late_entry;
@@ -92,10 +95,42 @@ static void what_another_vcpu_wrote_last_counts_in(enum mode mode)
 }
 EACH(what_another_vcpu_wrote_last_counts)
 
+/* SDM 3A 4.10.4.1: INVLPG drops all entries to tables that are cached, of
+ * whichever address. So an entry made below later is not for who had the table
+ * before. */
+static void invlpg_closes_upper_tables_in(enum mode mode)
+{
+	struct guest *g = begin(mode);
+	uint64_t upper = place(g, FAR(0), 2) & ~VMMU_PAGE_MASK;
+
+	/* Two ways to one table. */
+	map(g, SEEN(0), upper | P | W | A | D);
+	write_entry(g, place(g, FAR(0), 2), table(0) | P | W | U | A);
+	write_entry(g, place(g, FAR(1), 2), table(0) | P | W | U | A);
+	write_entry(g, table(0), DATA | P | W | A | D);
+	write_entry(g, table(0) + g->size, (DATA + 0x1000) | P | W | A | D);
+	write_entry(g, table(1) + g->size, (DATA + 0x2000) | P | W | A | D);
+	go(g, FAR(0), VMMU_R);
+	go(g, FAR(1), VMMU_R);
+	g->root.pdptes_loaded = false;
+	assert_int_equal(touch(g, SEEN(0), VMMU_W), VMMU_EMULATE);
+	assert_true(vmmu_cpu_unshadow(&g->cpu, g->answer.gpa));
+	go(g, SEEN(0), VMMU_W);
+	/* Unseen: the first way leads elsewhere now. */
+	write_entry(g, place(g, FAR(0), 2), table(1) | P | W | U | A);
+	vmmu_cpu_invalidate(&g->cpu, mk_gva(AWAY));
+	go(g, FAR(1) + 0x1000, VMMU_W);
+	go(g, FAR(0) + 0x1000, VMMU_W);
+	assert_int_equal(g->hpa, hpa_of(g, DATA + 0x2000));
+	end(g);
+}
+EACH(invlpg_closes_upper_tables)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_another_vcpu_wrote_last_counts),
+		cmocka_unit_test(invlpg_closes_upper_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
