@@ -265,10 +265,22 @@ static bool find_bare_end(const struct session *session, struct bare_end *end)
 	return true;
 }
 
+/* The signal that ended the process, which nobody here has sent: a machine
+ * short of memory does. 0: none. */
+static int killed_by(const struct session *session)
+{
+	int status = session->wait_status;
+
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
 /* What QEMU complained of, as the rest of a sentence. */
 static const char *complaint(const struct session *session)
 {
-	return *session->errors ? session->errors : "it said nothing";
+	if (*session->errors)
+		return session->errors;
+	return killed_by(session) ? strsignal(killed_by(session))
+				  : "it said nothing";
 }
 
 static void judge_bochs_death(struct session *session, struct outcome *out)
@@ -281,6 +293,9 @@ static void judge_bochs_death(struct session *session, struct outcome *out)
 			    "Bochs has no processor %s: `bochs --help cpu' "
 			    "lists those that it has",
 			    session->options->processor);
+	else if (killed_by(session) && !*words)
+		outcome_set(out, OUTCOME_DIED, "Bochs died: %s",
+			    complaint(session));
 	else if (!session->report.last_count && !*words)
 		outcome_set(out, OUTCOME_START, "Bochs did not start: %s",
 			    complaint(session));
@@ -301,7 +316,8 @@ static void judge_death(struct session *session, struct outcome *out)
 	if (!session->qmp.resumed)
 		outcome_set(out, OUTCOME_START, "QEMU did not start: %s",
 			    complaint(session));
-	else if (options_bare(session->options) || *session->errors)
+	else if (options_bare(session->options) || *session->errors ||
+		 killed_by(session))
 		outcome_set(out, OUTCOME_DIED, "QEMU died: %s",
 			    complaint(session));
 	else

@@ -53,6 +53,16 @@ vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --processor none
 is "no processor of Bochs's: status" "$status" 4
 like "no processor of Bochs's: sentence" "$sentence" \
 	"^vmmu: Bochs has no processor none: "
+"$BUILD/vmmu" run --machine bochs --kernel "$BUILD/guest/spin.elf" \
+	--memory 64M </dev/null >"$scratch/output" 2>"$scratch/sentence" &
+pid=$!
+until grep -q on "$scratch/output"; do sleep 0.1; done
+kill -KILL $(cat /proc/$pid/task/$pid/children)
+wait $pid
+is "Bochs killed: status" "$?" 10
+like "Bochs killed: sentence" "$(cat "$scratch/sentence")" \
+	"vmmu: Bochs died: Killed"
+is "Bochs killed: nothing is left behind" "$(ls "$scratch/tmp")" ""
 vmmu extract "$KERNEL" "$scratch/vmlinux"
 vmmu run --machine bochs --mmu none --kernel "$scratch/vmlinux"
 is "a vmlinux and no hypervisor: status" "$status" 4

@@ -139,6 +139,20 @@ like "a silent hypervisor's sentence" "$sentence" \
 like "a closed output's sentence" "$(cat "$scratch/sentence")" \
 	"standard output takes no more"
 
+# QEMU ended by somebody else, as by a machine that is out of memory, is no
+# death of the hypervisor's.
+for mmu in none nested; do
+	"$BUILD/vmmu" run --mmu $mmu --kernel "$BUILD/guest/spin.elf" \
+		</dev/null >"$scratch/output" 2>"$scratch/sentence" &
+	pid=$!
+	until grep -q on "$scratch/output"; do sleep 0.05; done
+	kill -KILL $(cat /proc/$pid/task/$pid/children)
+	wait $pid
+	is "--mmu $mmu, QEMU killed: status" "$?" 10
+	like "--mmu $mmu, QEMU killed: sentence" "$(cat "$scratch/sentence")" \
+		"vmmu: QEMU died: Killed"
+done
+
 # Signals end it too, and QEMU with it.
 "$BUILD/vmmu" run --mmu none --kernel "$KERNEL" --append console=ttyS0 \
 	</dev/null >/dev/null 2>"$scratch/sentence" &
