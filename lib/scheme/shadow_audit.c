@@ -6,7 +6,8 @@
  *       that is in sync
  *   I2  no leaf maps what no slot has
  *   I4  every present entry is in its chain and no other node is; counts of
- *       entries, leaves, tables and regions are true; all pages are counted
+ *       entries, leaves, tables, parents and regions are true; all pages are
+ *       counted
  */
 #include <stddef.h>
 
@@ -135,12 +136,17 @@ static void check_page(struct check *c)
 {
 	const struct shadow_page *p = c->p;
 	unsigned present = 0;
+	uint32_t count;
 
 	c->count++;
 	c->pages += p->snap ? 3 : 2;
 	c->tables += p->key.frame != SHADOW_NO_FRAME;
 	c->unsync += p->unsync;
-	c->nodes += parents(c, p);
+	count = parents(c, p);
+	if (count != p->parent_count)
+		breach(c, 4, "I4: a page's count of parents is wrong",
+		       p->key.gfn, count);
+	c->nodes += count;
 	for (unsigned i = 0; i < SHADOW_ENTRIES; i++) {
 		uint64_t entry = shadow_load(p, i);
 
@@ -172,7 +178,7 @@ static void check_page(struct check *c)
 static void check_counts(const struct check *c)
 {
 	const struct shadow_vm *s = c->s;
-	uint64_t regions = 0, leaves = 0, nodes = 0;
+	uint64_t regions = 0, leaves = 0, nodes;
 
 	for (unsigned i = 0; i < SHADOW_REGIONS; i++)
 		regions += s->region[i];
@@ -189,11 +195,7 @@ static void check_counts(const struct check *c)
 			breach(c, 4, "I4: a leaf counter is wrong", level,
 			       s->large[level]);
 	}
-	for (uint32_t i = 0; i < s->bucket_count * 1024; i++)
-		for (uint32_t n = s->bucket[i / 1024][i % 1024]; n; nodes++)
-			n = shadow_at(s, n / SHADOW_ENTRIES)
-				    ->links[n % SHADOW_ENTRIES]
-				    .next;
+	nodes = shadow_rmap_count(s, leaves);
 	if (nodes != leaves)
 		breach(c, 4, "I4: the reverse map has a leaf that is none",
 		       nodes, leaves);

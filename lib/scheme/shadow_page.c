@@ -601,6 +601,7 @@ static void keep_empty(struct shadow_vm *s, struct shadow_page *p)
 		if (!shadow_is_client(s, p, i))
 			p->table[i] = none;
 	p->parents = 0;
+	p->parent_count = 0;
 	p->present = 0;
 	p->unsync = false;
 	if (!shadow_is_pae_root(p)) {

@@ -30,6 +30,8 @@
 #define SHADOW_QUICK	16u
 #define SHADOW_HINTS	256u
 #define SHADOW_NO_FRAME UINT64_MAX
+/* Entries that refer to one page: every root that is kept may have one. */
+#define SHADOW_PARENTS 128u
 
 /* A worst fill, with the state and one instruction's other addresses. */
 #define SHADOW_LIMIT_MIN 41u
@@ -65,8 +67,9 @@ struct shadow_page {
 	uint64_t *snap; /* above level 1: a large leaf's gpa; may be NULL */
 	hpa_t table_page, links_page, snap_page;
 	uint16_t hash_next;
+	uint16_t parent_count;
 	uint32_t older, newer; /* by use */
-	uint32_t parents;      /* nodes that refer to it */
+	uint32_t parents;      /* nodes that refer to it, newest first */
 	uint16_t present;      /* entries */
 	uint16_t vcpus;	       /* whose root it is */
 	uint8_t writes;	       /* since it was last walked through */
@@ -333,8 +336,12 @@ void shadow_protect(struct shadow_vm *s, uint64_t frame);
 void shadow_unprotect(struct shadow_vm *s, uint64_t frame);
 void shadow_read_only(struct shadow_vm *s, uint64_t frame);
 void shadow_drop_frame(struct shadow_vm *s, uint64_t frame);
+/* Is this leaf behind the one that it says? */
 bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
 		     unsigned index);
+/* Leaves in all chains, or most + 1: there are more, or one is in a chain that
+ * is not its frame's. */
+uint64_t shadow_rmap_count(const struct shadow_vm *s, uint64_t most);
 
 /* shadow_quick.c: faults that need no walk. */
 /* True: answered. False: it takes the long way. */

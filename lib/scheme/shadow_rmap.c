@@ -4,8 +4,11 @@
  *
  *   bucket -> node -> node -> 0     leaves, both ways: a frame may be mapped
  *                                   by very many, and one goes at a time
- *   page.parents -> node -> 0       entries to it, one way: they are few; the
- *                                   other field names the child
+ *   page.parents -> node -> 0       entries to it, one way; the other field
+ *                                   names the child. A guest could make them
+ *                                   as many as all tables have places, and
+ *                                   each that goes is looked for: so they are
+ *                                   kept few, the oldest makes room
  *
  * A leaf of level n is in the bucket of its first frame / 512^(n-1). It need
  * not begin at a multiple in host memory, so a frame is looked for in two
@@ -30,12 +33,26 @@ void shadow_put_leaf(struct shadow_vm *s, struct shadow_page *p, unsigned index,
 	shadow_store(p, index, entry);
 }
 
+static __attribute__((noinline)) void drop_oldest_parent(
+	struct shadow_vm *s, const struct shadow_page *child)
+{
+	uint32_t node = child->parents, next;
+
+	while ((next = shadow_link_of(s, node)->next) != 0)
+		node = next;
+	shadow_drop(s, shadow_at(s, node / SHADOW_ENTRIES),
+		    node % SHADOW_ENTRIES);
+}
+
 void shadow_put_table(struct shadow_vm *s, struct shadow_page *p,
 		      unsigned index, struct shadow_page *child)
 {
 	/* PAE's top level has no rights: SDM 3A table 4-8. */
 	uint64_t rights = shadow_is_pae_root(p) ? SHADOW_P : SHADOW_P | 6;
 
+	if (child->parent_count == SHADOW_PARENTS)
+		drop_oldest_parent(s, child);
+	child->parent_count++;
 	p->links[index] =
 		(struct shadow_link){ child->parents, shadow_id(s, child) };
 	child->parents = node_of(s, p, index);
@@ -68,6 +85,7 @@ static void out_of_parents(struct shadow_vm *s, uint32_t node,
 	while (*at != node)
 		at = &shadow_link_of(s, *at)->next;
 	*at = link->next;
+	child->parent_count--;
 	/* There may be leaves below that are parts of a guest page, which the
 	 * guest flushes as one by any address in it. */
 	if (child->key.level > 1 || shadow_is_direct(child))
@@ -242,15 +260,57 @@ void shadow_drop_frame(struct shadow_vm *s, uint64_t frame)
 	each(s, frame, drop);
 }
 
+/* 4. For the audit. A guest may have all leaves in one chain: none is searched
+ * for another's sake. */
+
+static uint32_t bucket_for(const struct shadow_vm *s,
+			   const struct shadow_page *p, unsigned index)
+{
+	uint64_t gfn = shadow_leaf_gpa(p, index) >> VMMU_PAGE_SHIFT;
+
+	return shadow_bucket_of(s, shadow_frame(s->vm, gfn), p->key.level);
+}
+
+static bool is_leaf(const struct shadow_vm *s, uint32_t node)
+{
+	const struct shadow_page *p = shadow_at(s, node / SHADOW_ENTRIES);
+	uint64_t entry = shadow_load(p, node % SHADOW_ENTRIES);
+
+	return entry & SHADOW_P && shadow_is_leaf(p, entry);
+}
+
+static bool is_node(const struct shadow_vm *s, uint32_t node)
+{
+	uint32_t id = node / SHADOW_ENTRIES;
+
+	return id && id / SHADOW_IN_PAGE < s->desc_count &&
+	       shadow_at(s, id)->used;
+}
+
 bool shadow_rmap_has(const struct shadow_vm *s, const struct shadow_page *p,
 		     unsigned index)
 {
-	uint64_t gfn = shadow_leaf_gpa(p, index) >> VMMU_PAGE_SHIFT;
-	uint32_t node = node_of(s, p, index);
-	uint32_t at = *shadow_bucket(
-		s, shadow_bucket_of(s, shadow_frame(s->vm, gfn), p->key.level));
+	uint32_t node = node_of(s, p, index), other = p->links[index].other;
 
-	while (at && at != node)
-		at = shadow_link_of(s, at)->next;
-	return at == node;
+	if (other & SHADOW_BUCKET)
+		return other == (SHADOW_BUCKET | bucket_for(s, p, index)) &&
+		       *shadow_bucket(s, other & ~SHADOW_BUCKET) == node;
+	return is_node(s, other) && shadow_link_of(s, other)->next == node;
+}
+
+uint64_t shadow_rmap_count(const struct shadow_vm *s, uint64_t most)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < s->bucket_count * 1024; i++)
+		for (uint32_t n = *shadow_bucket(s, i); n;
+		     n = shadow_link_of(s, n)->next) {
+			const struct shadow_page *p =
+				shadow_at(s, n / SHADOW_ENTRIES);
+
+			if (++count > most || !is_leaf(s, n) ||
+			    bucket_for(s, p, n % SHADOW_ENTRIES) != i)
+				return most + 1;
+		}
+	return count;
 }

@@ -492,8 +492,6 @@ static void too_little_is_refused(void **state)
 	end(g);
 }
 
-/* 5. The audit finds what is planted. */
-
 static struct shadow_page *leaf_page(struct guest *g, uint64_t va, unsigned *i)
 {
 	struct shadow_vm *s = shadow_of(&g->vm);
@@ -504,6 +502,39 @@ static struct shadow_page *leaf_page(struct guest *g, uint64_t va, unsigned *i)
 	*i = shadow_index(p, va);
 	return p;
 }
+
+/* Each place of a directory refers to one table, as a guest may have it in all
+ * its directories: what refers to a page stays few, and all of it is right. */
+static void many_ways_lead_to_one_table(void **state)
+{
+	struct guest *g = plain(LEVEL4);
+	const struct shadow_page *p;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < SHADOW_ENTRIES; i++) {
+		map(g, VA + i * 2 * MIB, DATA | P | W | U | A | D);
+		assert_int_equal(go(g, VA + i * 2 * MIB, VMMU_R), VMMU_RESUME);
+		p = leaf_page(g, VA + i * 2 * MIB, &(unsigned){ 0 });
+		assert_in_range(p->parent_count, 1, SHADOW_PARENTS);
+	}
+	assert_int_equal(p->parent_count, SHADOW_PARENTS);
+	assert_true(there(g, VA + (i - SHADOW_PARENTS) * 2 * MIB, VMMU_R));
+	assert_false(there(g, VA + (i - SHADOW_PARENTS - 1) * 2 * MIB, VMMU_R));
+	map(g, VA, (DATA + 0x1000) | P | W | U | A | D);
+	vmmu_cpu_flush(&g->cpu, VMMU_FLUSH_NON_GLOBAL);
+	for (i = 0; i < SHADOW_ENTRIES; i++) {
+		assert_int_equal(go(g, VA + i * 2 * MIB, VMMU_W), VMMU_RESUME);
+		assert_int_equal(g->hpa, hpa_of(g, DATA + 0x1000));
+	}
+	/* And they go one by one. */
+	for (i = 0; i < SHADOW_ENTRIES; i++)
+		emulated(g, place(g, VA + i * 2 * MIB, 2), 0);
+	assert_false(there(g, VA, VMMU_R));
+	end(g);
+}
+
+/* 5. The audit finds what is planted. */
 
 static unsigned found;
 
@@ -549,9 +580,15 @@ static void the_audit_finds_it(void **state)
 	s->region[0] += 1;
 	assert_true(finds(g, 4));
 	s->region[0] -= 1;
+	p->parent_count++;
+	assert_true(finds(g, 4));
+	p->parent_count--;
 	p->table[i + 1] = p->table[i]; /* in no chain */
 	assert_true(finds(g, 4));
 	p->table[i + 1] = 0;
+	p->links[i].other ^= 1; /* another chain, or another before it */
+	assert_true(finds(g, 4));
+	p->links[i].other ^= 1;
 	end(g);
 }
 
@@ -577,6 +614,7 @@ int main(void)
 		cmocka_unit_test(the_dirty_log_works),
 		cmocka_unit_test(little_memory_is_enough),
 		cmocka_unit_test(too_little_is_refused),
+		cmocka_unit_test(many_ways_lead_to_one_table),
 		cmocka_unit_test(the_audit_finds_it),
 	};
 
