@@ -428,6 +428,7 @@ static void choose_config(struct gen *g)
 		c->roots = UINT64_C(1) << rng_below(&g->rng, 4);
 		c->filter = PERCENT(50);
 	}
+	c->moves = PERCENT(75) ? 0 : 16 + rng_below(&g->rng, 32);
 }
 
 /* A whole slot of 1 GiB where the host has that much in one run. */

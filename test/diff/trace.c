@@ -43,6 +43,7 @@ static const struct key keys[] = {
 	{ "pdptes", offsetof(struct world_config, pdptes_in_memory) },
 	{ "roots", offsetof(struct world_config, roots) },
 	{ "filter", offsetof(struct world_config, filter) },
+	{ "moves", offsetof(struct world_config, moves) },
 };
 
 #define KEY_COUNT (sizeof(keys) / sizeof(keys[0]))

@@ -51,6 +51,7 @@ struct world_config {
 	uint64_t pse36, nx, gib, pdptes_in_memory;
 	uint64_t roots;	 /* that shadow keeps */
 	uint64_t filter; /* hardware takes faults with P = 0 to the guest */
+	uint64_t moves;	 /* the host moves a page at each n-th question */
 };
 
 enum op_kind {

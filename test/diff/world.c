@@ -153,6 +153,23 @@ static void backing_changed(void *ctx, hva_t hva, uint64_t size)
 		vmmu_vm_backing_changed(&w->vm, hva, size);
 }
 
+/* To answer it takes the frame of a page that is in use. */
+static void resolving(void *ctx, hva_t hva)
+{
+	struct world *w = ctx;
+	uint64_t n = w->host.count.resolves, page;
+	hpa_t hpa;
+
+	(void)hva;
+	if (!w->config.moves || n % w->config.moves || w->quiet ||
+	    !w->touched_count)
+		return;
+	page = w->touched[n / w->config.moves % w->touched_count];
+	hva = mk_hva(w->host.hva_base.v + (page << VMMU_PAGE_SHIFT));
+	if (lab_host_peek(&w->host, hva, &hpa))
+		lab_host_move(&w->host, hva, VMMU_PAGE_SIZE);
+}
+
 static void flushed(void *ctx, struct vmmu_cpu *cpu, const gva_t *gva)
 {
 	struct world *w = ctx;
@@ -198,6 +215,7 @@ static bool start_host(struct world *w)
 	w->memory = config.memory;
 	w->host.hooks.backing_changed = backing_changed;
 	w->host.hooks.flushed = flushed;
+	w->host.hooks.resolving = resolving;
 	w->host.hooks.ctx = w;
 	w->copy = mmap(NULL, w->memory, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

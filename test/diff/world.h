@@ -71,6 +71,7 @@ struct world {
 	struct vmmu_cpu cpu;
 	struct vmmu_slot slot_storage[WORLD_SLOTS];
 	bool vm_live, cpu_live;
+	bool quiet; /* no page moves: an audit is going on */
 
 	struct vmmu_regs regs;
 	struct vmmu_features features;
