@@ -90,6 +90,55 @@ static void endless(void)
 	call(multicall, FAR, 0xffffffff);
 }
 
+/* A breakpoint on the word that an instruction writes, and a single step over
+ * that instruction. A processor makes one exception of both. */
+static void step_over(uint64_t at, uint64_t b)
+{
+	(void)b;
+	__asm__ volatile("pushfq\n\t"
+			 "orl $0x100, (%%rsp)\n\t"
+			 "popfq\n\t"
+			 "movq %0, (%0)\n\t"
+			 "nop"
+			 :
+			 : "r"(at)
+			 : "memory", "cc");
+}
+
+/* One that MOV SS holds back, and INT1, which is one too. */
+static void held_back(uint64_t at, uint64_t b)
+{
+	(void)b;
+	__asm__ volatile("movw (%0), %%ss\n\t"
+			 ".byte 0xf1"
+			 :
+			 : "r"(at)
+			 : "memory");
+}
+
+static void two_at_once(void (*how)(uint64_t at, uint64_t b))
+{
+	static volatile uint64_t word[2] __attribute__((aligned(16)));
+
+	word[0] = FLAT_KERNEL_SS;
+	call(set_debugreg, 0, word);
+	call(set_debugreg, 7, 0x400 | 1 | 3u << 16 | 1u << 18);
+	attempt(how, (uintptr_t)word, 0);
+	call(set_debugreg, 7, 0x400);
+	check("there was one debug exception", arrival.vector == 1);
+	finish();
+}
+
+static void two_by_step(void)
+{
+	two_at_once(step_over);
+}
+
+static void two_by_int1(void)
+{
+	two_at_once(held_back);
+}
+
 static const struct {
 	const char *word;
 	void (*f)(void);
@@ -98,7 +147,8 @@ static const struct {
 	{ "table", stack_in_table },	  { "nowhere", stack_nowhere },
 	{ "handler", no_handler },	  { "user", user_without_table },
 	{ "root", empty_root },		  { "crash", crash },
-	{ "endless", endless },
+	{ "endless", endless },		  { "step", two_by_step },
+	{ "int1", two_by_int1 },
 };
 
 void guest_main(void)

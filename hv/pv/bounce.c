@@ -48,6 +48,14 @@ void pv_stack_lost(struct pv_cpu *c)
 	lost(c, c->quick_sp);
 }
 
+/* What entry.S could not say any more. */
+void pv_debug_lost(struct pv_cpu *c)
+{
+	vm_stop(c->vcpu->vm, VM_KILLED,
+		"the guest has made two debug exceptions at once");
+	c->leave = true;
+}
+
 /* The stack below which the frame goes, and the mode is the kernel's. */
 static inline uint64_t kernel_stack(struct pv_cpu *c)
 {

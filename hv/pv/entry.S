@@ -121,7 +121,13 @@ from_guest_lost:
 	jmp	pv_exit
 	.size	from_guest, . - from_guest
 
-/* On its interrupt stack. From the guest: onto the trap stack. */
+/*
+ * On its interrupt stack. From the guest: onto the trap stack. From ring 0 it
+ * says nothing to anyone. But a second one, held back until the first one was
+ * at its first instruction here, has overwritten where the guest was: a guest
+ * can do that (a breakpoint at MOV SS before ICEBP; in QEMU at a single step),
+ * and ends by it.
+ */
 	.globl	pv_debug_stub
 	.type	pv_debug_stub, @function
 pv_debug_stub:
@@ -142,7 +148,17 @@ pv_debug_stub:
 	pushq	$0
 	pushq	$1
 	jmp	from_guest
-1:	iretq
+1:	pushq	%rax
+	leaq	pv_debug_stub(%rip), %rax
+	cmpq	%rax, 8(%rsp)
+	popq	%rax
+	je	2f
+	iretq
+2:	cld
+	movq	pv_frame(%rip), %rsp
+	movq	pv_current(%rip), %rdi
+	call	pv_debug_lost
+	jmp	pv_exit
 	.size	pv_debug_stub, . - pv_debug_stub
 
 /*

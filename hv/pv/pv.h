@@ -316,6 +316,7 @@ void pv_user_syscall(struct pv_cpu *c);
 void pv_deliver_events(struct pv_cpu *c);
 void pv_iret_failed(struct pv_cpu *c);
 void pv_stack_lost(struct pv_cpu *c);
+void pv_debug_lost(struct pv_cpu *c);
 
 /* 4. Out of it: trap.c, emulate.c, ptwr.c. */
 void pv_trap(struct trap_frame *f);
