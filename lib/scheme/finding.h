@@ -58,12 +58,10 @@ static inline void finding_keep_run(struct vmmu_vm *vm, uint64_t hva,
 				   vm->slots.generation };
 }
 
-/* f->slot and f->gpa are known; asks the host for the rest. `by_hardware`: the
- * log, if there is one, is not this scheme's business. */
-static inline enum vmmu_resolve finding_look_up_logged(struct vmmu_vm *vm,
-						       struct finding *f,
-						       bool writes,
-						       bool by_hardware)
+/* f->slot and f->gpa are known; asks the host for the rest. Of the log, if the
+ * slot has one, nothing: finding_log is the caller's. */
+static inline enum vmmu_resolve finding_ask(struct vmmu_vm *vm,
+					    struct finding *f, bool writes)
 {
 	const struct vmmu_slot *slot = f->slot;
 	uint64_t offset = f->gpa - slot->gpa.v;
@@ -89,15 +87,17 @@ static inline enum vmmu_resolve finding_look_up_logged(struct vmmu_vm *vm,
 	f->may_widen = !run.read_only;
 	f->logged = false;
 	f->writable = !run.read_only && !(slot->flags & VMMU_SLOT_READ_ONLY);
-	if (slot->flags & VMMU_SLOT_LOG_DIRTY && !by_hardware)
-		finding_log(f, writes);
 	return r;
 }
 
 static inline enum vmmu_resolve finding_look_up(struct vmmu_vm *vm,
 						struct finding *f, bool writes)
 {
-	return finding_look_up_logged(vm, f, writes, false);
+	enum vmmu_resolve r = finding_ask(vm, f, writes);
+
+	if (r == VMMU_RESOLVE_OK && f->slot->flags & VMMU_SLOT_LOG_DIRTY)
+		finding_log(f, writes);
+	return r;
 }
 
 /* The largest leaf around the page, of `most` at most, that lies in slot and

@@ -171,10 +171,14 @@ static void nested_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		a->gpa = fault->gpa;
 		return;
 	}
-	r = finding_look_up_logged(vm, &f, writes, vm->hw.logs_dirty);
-	if (r != VMMU_RESOLVE_OK)
+	r = finding_ask(vm, &f, writes);
+	if (r != VMMU_RESOLVE_OK) {
 		finding_no_backing(vm, r, a);
-	else if (writes && !f.writable)
+		return;
+	}
+	if (f.slot->flags & VMMU_SLOT_LOG_DIRTY && !vm->hw.logs_dirty)
+		finding_log(&f, writes);
+	if (writes && !f.writable)
 		finding_kill(a,
 			     "the host answered a write with read-only memory");
 	else if (!fill(cpu, cpu->use->state, &f))
