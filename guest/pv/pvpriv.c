@@ -89,6 +89,18 @@ static void ins(uint64_t a, uint64_t b)
 	__asm__ volatile("rep insb" : : "D"(a), "d"((uint32_t)b), "c"(4ul));
 }
 
+static void rdfsbase(uint64_t a, uint64_t b)
+{
+	(void)a, (void)b;
+	__asm__ volatile("rdfsbase %%rax" : : : "rax");
+}
+
+static void wrgsbase(uint64_t a, uint64_t b)
+{
+	(void)b;
+	__asm__ volatile("wrgsbase %0" : : "r"(a));
+}
+
 static const struct {
 	const char *name;
 	void (*f)(uint64_t a, uint64_t b);
@@ -123,6 +135,13 @@ static void instructions(void)
 		check(refused[i].name,
 		      attempt(refused[i].f, refused[i].a, refused[i].b) &&
 			      arrival.vector == VECTOR_GP);
+	/* Its kernel relies on its users not to have them (XSA-293). */
+	check("RDFSBASE, which CPUID does not show",
+	      attempt(rdfsbase, 0, 0) && arrival.vector == VECTOR_UD);
+	check("nor WRGSBASE",
+	      attempt(wrgsbase, 0, 0) && arrival.vector == VECTOR_UD);
+	check("MOV CR4, with FSGSBASE",
+	      attempt(write_cr4, 1u << 16, 0) && arrival.vector == VECTOR_GP);
 }
 
 /* 2. Memory and segments. */

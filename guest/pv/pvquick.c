@@ -43,6 +43,8 @@ __asm__(".globl on_user_call, on_user_fault, user_code\n"
 	"syscall\n\t"
 	"ud2\n"
 	"2:\n\t" /* the user is done */
+	"movq	%gs:0, %rax\n\t"
+	"movq	%rax, saw_gs(%rip)\n\t"
 	"movq	back_rsp(%rip), %rsp\n\t"
 	"popq	%rbx\n\t"
 	"popq	%rbp\n\t"
@@ -95,6 +97,8 @@ __asm__(".globl on_user_call, on_user_fault, user_code\n"
 	"movq	%r14, user_saw+80(%rip)\n\t"
 	"movq	%r15, user_saw+88(%rip)\n\t"
 	"movq	%rax, user_saw+96(%rip)\n\t"
+	"movq	%gs:0, %rax\n\t"
+	"movq	%rax, saw_gs+8(%rip)\n\t"
 	"movq	%rcx, user_saw+104(%rip)\n\t"
 	"movq	%r11, user_saw+112(%rip)\n\t"
 	"movq	%rsp, user_rsp(%rip)\n\t"
@@ -107,6 +111,7 @@ __asm__(".globl on_user_call, on_user_fault, user_code\n"
 	"jmp	user_loop\n");
 
 uint64_t seen_error, seen_faults, seen_calls, seen_rax, seen_cs, seen_rflags;
+uint64_t saw_gs[2];	 /* at GS: 0, of kernel and user */
 uint64_t live_rflags[2]; /* of the handlers themselves: call, fault */
 uint64_t back_rsp, user_rsp, user_saw[REGISTERS];
 void on_user_call(void), on_user_fault(void), user_code(void);
@@ -169,14 +174,20 @@ static void visit(const char *name, bool mask, uint64_t rflags)
 		.ss = FLAT_USER_SS,
 	};
 
+	static const uint64_t word[2] = { 0x901, 0x902 };
+
 	handlers(mask);
+	saw_gs[0] = saw_gs[1] = 0;
+	call(set_segment_base, SEGBASE_GS_KERNEL, &word[0]);
+	call(set_segment_base, SEGBASE_GS_USER, &word[1]);
 	seen_calls = seen_faults = 0;
 	for (size_t i = 0; i < REGISTERS; i++)
 		user_saw[i] = 0;
 	run_user(&f);
 	check(name, same() && user_rsp == f.rsp && seen_calls == 2 &&
 			    seen_faults == 1 && seen_error == 4 &&
-			    handlers_are_clean() &&
+			    handlers_are_clean() && saw_gs[0] == word[0] &&
+			    saw_gs[1] == word[1] &&
 			    (uint16_t)seen_cs == FLAT_USER_CS &&
 			    (seen_rflags & 0x47600) == (rflags & 0x47600));
 }

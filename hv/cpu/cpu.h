@@ -15,6 +15,7 @@
 #define CR4_MCE	     (UINT64_C(1) << 6)
 #define CR4_OSFXSR   (UINT64_C(1) << 9)
 #define CR4_OSXMMEXC (UINT64_C(1) << 10)
+#define CR4_FSGSBASE (UINT64_C(1) << 16)
 #define CR4_OSXSAVE  (UINT64_C(1) << 18)
 #define CR4_PKE	     (UINT64_C(1) << 22)
 

@@ -185,7 +185,7 @@ static long fpu_taskswitch(uint64_t set, uint64_t a2, uint64_t a3, uint64_t a4,
 
 /* A selector is loaded as the guest's user will have it, and GS is the
  * kernel's again: what the processor says of the base is taken. */
-static void set_user_selector(struct pv_cpu *c, uint16_t selector)
+static void set_user_selector(uint16_t selector)
 {
 	uint64_t kernel = pv_gs_base();
 
@@ -198,7 +198,7 @@ static void set_user_selector(struct pv_cpu *c, uint16_t selector)
 			 ".quad 1b, 2b\n\t"
 			 ".popsection"
 			 : "+r"(selector));
-	c->gs_user = selector & ~3 ? pv_gs_base() : 0;
+	pv_set_other_gs_base(selector & ~3 ? pv_gs_base() : 0);
 	pv_set_gs_base(kernel);
 }
 
@@ -208,7 +208,7 @@ static long set_segment_base(uint64_t which, uint64_t base, uint64_t a3,
 	(void)a3, (void)a4, (void)a5;
 	pv_count_sub(c->stats.segment_op, which);
 	if (which == SEGBASE_GS_USER_SEL) {
-		set_user_selector(c, (uint16_t)(base | (base & ~3u ? 3 : 0)));
+		set_user_selector((uint16_t)(base | (base & ~3u ? 3 : 0)));
 		return 0;
 	}
 	if (!pv_canonical(base))
@@ -218,7 +218,7 @@ static long set_segment_base(uint64_t which, uint64_t base, uint64_t a3,
 		pv_set_fs_base(base);
 		return 0;
 	case SEGBASE_GS_USER:
-		c->gs_user = base;
+		pv_set_other_gs_base(base);
 		return 0;
 	case SEGBASE_GS_KERNEL:
 		pv_set_gs_base(base);

@@ -68,7 +68,7 @@ static bool read_msr(struct pv_cpu *c, uint32_t msr, uint64_t *value)
 		*value = pv_gs_base();
 		return true;
 	case MSR_KERNEL_GS_BASE:
-		*value = c->gs_user;
+		*value = pv_other_gs_base();
 		return true;
 	case MSR_EFER:
 		*value = rdmsr(MSR_EFER);
@@ -108,7 +108,7 @@ static bool write_msr(struct pv_cpu *c, uint32_t msr, uint64_t value)
 	else if (msr == MSR_GS_BASE)
 		pv_set_gs_base(value);
 	else if (msr == MSR_KERNEL_GS_BASE)
-		c->gs_user = value;
+		pv_set_other_gs_base(value);
 	else if (msr_write(&c->vcpu->msrs, msr, value) != MSR_OK)
 		return false;
 	if (msr == MSR_TSC_AUX) /* RDTSCP reads the register itself */
@@ -174,7 +174,7 @@ bool pv_emulate_forced(struct pv_cpu *c)
 }
 
 /* 4. Control registers. What the guest writes to CR4 is kept for it to read;
- * the processor's own stays as the hypervisor needs it. */
+ * the processor's own stays as the hypervisor needs it, but for FSGSBASE. */
 
 static bool read_cr(const struct pv_cpu *c, unsigned n, uint64_t *value)
 {
@@ -214,6 +214,7 @@ static bool write_cr(struct pv_cpu *c, unsigned n, uint64_t value)
 		if (value & ~c->vcpu->vm->cpuid.cr4)
 			return false;
 		c->cr4 = value;
+		pv_follow_cr4(c);
 		return true;
 	default: /* CR3 by hypercall alone */
 		return false;
@@ -358,7 +359,7 @@ bool pv_emulate_privileged(struct pv_cpu *c)
 	/* A process switch saves its user's GS base. */
 	if (pv_get_pair(pair, c->frame->rip) && (uint16_t)pair[0] == RDMSR &&
 	    (uint32_t)c->frame->rcx == MSR_KERNEL_GS_BASE) {
-		set_edx_eax(c->frame, c->gs_user);
+		set_edx_eax(c->frame, pv_other_gs_base());
 		c->frame->rip += 2;
 		c->stats.rdmsr++;
 		return true;

@@ -8,8 +8,8 @@
  * the top of the guest's trap stack, so that C finds it without being told.
  * What comes from ring 0 is the hypervisor's own and goes on to cpu/entry.S.
  *
- * There is no swapgs: GS is the guest's throughout, and what is needed is
- * reached relative to rip. With several processors each gets its own copy of
+ * SWAPGS is between the guest's own two modes alone: GS is the guest's
+ * throughout, and what is needed is reached relative to rip. With several processors each gets its own copy of
  * these few words, and of the two entry points that read them.
  *
  * SYSRET with an address that is not canonical faults in ring 0 on the guest's

@@ -14,16 +14,13 @@
 #define PV_CPU_QUICK_SP	     544
 #define PV_CPU_QUICK_SYSCALL 552
 #define PV_CPU_QUICK_FAULT   560
-#define PV_CPU_GS_KERNEL     568
-#define PV_CPU_GS_USER	     576
-#define PV_CPU_KERNEL_SP     584
-#define PV_CPU_QUICK_VM	     592
-#define PV_CPU_QUICK_READY   600
-#define PV_CPU_SYSCALLS	     608
-#define PV_CPU_FAULTS	     728
-#define PV_CPU_INVLPG	     1440
-#define PV_CPU_SET_FS	     3232
-#define PV_CPU_SET_GS_USER   3240
+#define PV_CPU_KERNEL_SP     568
+#define PV_CPU_QUICK_VM	     576
+#define PV_CPU_QUICK_READY   584
+#define PV_CPU_SYSCALLS	     592
+#define PV_CPU_FAULTS	     712
+#define PV_CPU_INVLPG	     1424
+#define PV_CPU_SET_BASE	     3216 /* FS's; then of the user's GS */
 
 #define PV_INFO_CR2 16 /* struct vcpu_info, arch.cr2 */
 

@@ -28,16 +28,14 @@ QUICK(cr3_user, PV_CPU_CR3_USER);
 QUICK(quick_sp, PV_CPU_QUICK_SP);
 QUICK(quick_syscall, PV_CPU_QUICK_SYSCALL);
 QUICK(quick_fault, PV_CPU_QUICK_FAULT);
-QUICK(gs_kernel, PV_CPU_GS_KERNEL);
-QUICK(gs_user, PV_CPU_GS_USER);
 QUICK(kernel_sp, PV_CPU_KERNEL_SP);
 QUICK(quick_vm, PV_CPU_QUICK_VM);
 QUICK(quick_ready, PV_CPU_QUICK_READY);
 QUICK(stats.syscalls, PV_CPU_SYSCALLS);
 QUICK(stats.bounced[TRAP_PF], PV_CPU_FAULTS);
 QUICK(stats.mmuext[MMUEXT_INVLPG_LOCAL], PV_CPU_INVLPG);
-QUICK(stats.segment_op[SEGBASE_FS], PV_CPU_SET_FS);
-QUICK(stats.segment_op[SEGBASE_GS_USER], PV_CPU_SET_GS_USER);
+QUICK(stats.segment_op[SEGBASE_FS], PV_CPU_SET_BASE);
+QUICK(stats.segment_op[SEGBASE_GS_USER], PV_CPU_SET_BASE + 8);
 static_assert(offsetof(struct vcpu_info, arch.cr2) == PV_INFO_CR2, "quick.S");
 static_assert(HV_END == PV_HYPERVISOR_END, "quick.S");
 static_assert(PV_RFLAGS_EVENTS == PV_RFLAGS_IF &&
@@ -124,7 +122,7 @@ static bool pv_vcpu_init(struct vcpu *v)
 	c->domain = d;
 	c->shadow = !d->direct.vm;
 	c->frame = pv_frame;
-	c->cr4 = read_cr4();
+	c->cr4 = read_cr4() & ~CR4_FSGSBASE;
 	c->info = &d->shared->vcpu_info[v->id];
 	c->info->evtchn_upcall_mask = 1;
 	pv_time_init(c);

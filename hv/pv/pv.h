@@ -100,7 +100,6 @@ struct pv_cpu {
 	 * entered. cr3_user or quick_sp 0: not the quick way. */
 	uint64_t cr3_kernel, cr3_user;
 	uint64_t quick_sp, quick_syscall, quick_fault;
-	uint64_t gs_kernel, gs_user; /* of the mode it is not in */
 	/* For quick_call.S: the stack as the guest has set it; the VM, under
 	 * direct; whether quick_sp follows from the stack alone. */
 	uint64_t kernel_sp;
@@ -290,7 +289,6 @@ static inline bool pv_put(uint64_t va, const void *from, uint64_t size)
 }
 
 /* 2. The processor: switch.c. */
-extern bool pv_has_fsgsbase; /* RDFSBASE and the like, in ring 3 too */
 bool pv_switch_init(void);
 void pv_switch_on(struct pv_cpu *c);
 void pv_switch_off(void);
@@ -303,6 +301,11 @@ uint64_t pv_fs_base(void);
 uint64_t pv_gs_base(void);
 void pv_set_fs_base(uint64_t base);
 void pv_set_gs_base(uint64_t base);
+/* Of the guest's other mode: its user's, while its kernel runs. */
+uint64_t pv_other_gs_base(void);
+void pv_set_other_gs_base(uint64_t base);
+/* What of CR4 is the guest's to say. */
+void pv_follow_cr4(const struct pv_cpu *c);
 /* After each change of the kernel's stack or its handlers, and of roots. */
 void pv_quick(struct pv_cpu *c);
 void pv_quick_roots(struct pv_cpu *c);

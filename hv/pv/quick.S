@@ -9,9 +9,9 @@
  * Each changes GS base, CR3 and the mode, and moves a frame to or from the
  * guest's kernel stack (bounce.c has its layout). Taken only when nothing else
  * is to be looked at, which struct pv_quick says beforehand: the handlers are
- * there and hold events off, the stack is not the hypervisor's, the processor
- * has RDGSBASE; and no event is pending, and none is held off. Everything else
- * goes on to entry.S with nothing changed.
+ * there and hold events off, the stack is not the hypervisor's; and no event is
+ * pending, and none is held off. Everything else goes on to entry.S with
+ * nothing changed.
  *
  * The handler is entered by SYSRET, because it takes rcx and r11 from its
  * stack. Its address is canonical (SDM 2B, SYSRET), rflags is the user's,
@@ -24,10 +24,7 @@
 
 /* What the user keeps in rcx and the kernel in \scratch is lost. */
 	.macro	TO_KERNEL cpu, scratch
-	rdgsbase \scratch
-	movq	\scratch, PV_CPU_GS_USER(\cpu)
-	movq	PV_CPU_GS_KERNEL(\cpu), \scratch
-	wrgsbase \scratch
+	swapgs
 	movq	PV_CPU_CR3_KERNEL(\cpu), \scratch
 	movq	\scratch, %cr3
 	movb	$1, PV_CPU_KERNEL(\cpu)
@@ -191,10 +188,7 @@ quick_iret:
 8:	movq	(%r11), %rax
 9:	movq	8(%r11), %r11
 	movq	%rax, PV_FRAME_RAX(%rsp)
-	rdgsbase %rax
-	movq	%rax, PV_CPU_GS_KERNEL(%rcx)
-	movq	PV_CPU_GS_USER(%rcx), %rax
-	wrgsbase %rax
+	swapgs
 	movq	PV_CPU_INFO(%rcx), %rax
 	movb	$0, 1(%rax)
 	movb	$0, PV_CPU_KERNEL(%rcx)

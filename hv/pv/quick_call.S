@@ -111,12 +111,10 @@ quick_stack_switch:
 	QUICK_RETURN
 	.size	quick_stack_switch, . - quick_stack_switch
 
-/* rdi: which, rsi: the base, which has to be canonical, or WRFSBASE, and later
- * WRGSBASE, would fault. */
+/* rdi: which, rsi: the base, which has to be canonical, or WRMSR would fault.
+ * FS's is in C000_0100h, that of the mode which does not run two further. */
 	.type	quick_segment, @function
 quick_segment:
-	cmpq	$0, PV_CPU_QUICK_READY(%rcx)
-	je	call_any
 	movq	%rsi, %r11
 	shlq	$16, %r11
 	sarq	$16, %r11
@@ -124,12 +122,15 @@ quick_segment:
 	jne	call_any
 	cmpq	$1, %rdi
 	ja	call_any
-	je	1f
-	wrfsbase %rsi
-	incq	PV_CPU_SET_FS(%rcx)
-	QUICK_RETURN
-1:	movq	%rsi, PV_CPU_GS_USER(%rcx)
-	incq	PV_CPU_SET_GS_USER(%rcx)
+	movq	%rcx, %r11
+	leal	-0x3fffff00(%rdi, %rdi), %ecx
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	wrmsr
+	xorl	%edx, %edx
+	movq	%r11, %rcx
+	incq	PV_CPU_SET_BASE(%rcx, %rdi, 8)
 	QUICK_RETURN
 	.size	quick_segment, . - quick_segment
 

@@ -8,8 +8,10 @@
  * Every gate leads to entry.S, which hands what is not the guest's on. IST 4
  * is #DB's.
  *
- * GS and FS hold the guest's bases; with FSGSBASE the guest changes them
- * itself, so they are read where the mode changes.
+ * GS and FS hold the guest's bases, and KERNEL_GS_BASE that of GS in the mode
+ * that does not run: SWAPGS changes it. CR4.FSGSBASE is as the guest's kernel
+ * has it, which without it relies on its users not to change their bases
+ * (XSA-293).
  */
 #include "pv/shadow.h"
 
@@ -23,18 +25,17 @@
 #include "mm/paging.h"
 #include "vm/vm.h"
 
-#define MSR_STAR	 0xc0000081u
-#define MSR_LSTAR	 0xc0000082u
-#define MSR_CSTAR	 0xc0000083u
-#define MSR_FMASK	 0xc0000084u
-#define MSR_FS_BASE	 0xc0000100u
-#define MSR_GS_BASE	 0xc0000101u
-#define MSR_SYSENTER_CS	 0x174u
-#define EFER_SCE	 UINT64_C(1)
-#define CR4_FSGSBASE	 (UINT64_C(1) << 16)
-#define CPUID_7_FSGSBASE 1u
-#define FMASK		 0x57700u /* all but the arithmetic flags */
-#define IST_DB		 4
+#define MSR_STAR	0xc0000081u
+#define MSR_LSTAR	0xc0000082u
+#define MSR_CSTAR	0xc0000083u
+#define MSR_FMASK	0xc0000084u
+#define MSR_FS_BASE	0xc0000100u
+#define MSR_GS_BASE	0xc0000101u
+#define MSR_OTHER_GS	0xc0000102u /* KERNEL_GS_BASE */
+#define MSR_SYSENTER_CS 0x174u
+#define EFER_SCE	UINT64_C(1)
+#define FMASK		0x57700u /* all but the arithmetic flags */
+#define IST_DB		4
 
 #define GDT_AT	  HV_PV_BASE
 #define LDT_AT	  (HV_PV_BASE + UINT64_C(0x10000))
@@ -65,7 +66,6 @@ struct pseudo_descriptor {
 static struct gate idt[256];
 static uint64_t *our_page; /* of the GDT */
 static hpa_t zero_page;
-bool pv_has_fsgsbase;
 
 /* 1. Once, at the engine's start. */
 
@@ -143,8 +143,6 @@ bool pv_switch_init(void)
 	our_page = pv_page(page);
 	fill_our_page();
 	fill_idt();
-	pv_has_fsgsbase = cpuid(0, 0).eax >= 7 &&
-			  (cpuid(7, 0).ebx & CPUID_7_FSGSBASE);
 	for (unsigned i = 0; i < PV_GDT_PAGES; i++)
 		if (!map_page(GDT_AT + i * VMMU_PAGE_SIZE, zero_page))
 			return false;
@@ -200,8 +198,10 @@ void pv_switch_on(struct pv_cpu *c)
 	wrmsr(MSR_FMASK, FMASK);
 	wrmsr_safe(MSR_SYSENTER_CS, 0);
 	wrmsr(MSR_PAT, PV_PAT);
-	if (pv_has_fsgsbase)
-		write_cr4(read_cr4() | CR4_FSGSBASE);
+	wrmsr(MSR_FS_BASE, 0);
+	wrmsr(MSR_GS_BASE, 0);
+	wrmsr(MSR_OTHER_GS, 0);
+	pv_follow_cr4(c);
 	pv_current = c;
 	trap_own_fault = pv_is_shadow(c) ? pv_shadow_own_fault : NULL;
 	set_gate(TRAP_PF, fault_entry(c), 0, 0);
@@ -215,6 +215,7 @@ void pv_switch_off(void)
 	paging_use();
 	__asm__ volatile("movq %0, %%dr7" : : "r"(UINT64_C(0x400)));
 	write_cr0(read_cr0() & ~CR0_TS);
+	write_cr4(read_cr4() & ~CR4_FSGSBASE);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
 	pv_current = NULL;
 	trap_own_fault = NULL;
@@ -253,38 +254,42 @@ void pv_ldt_load(unsigned entries)
 
 uint64_t pv_fs_base(void)
 {
-	uint64_t base;
-
-	if (!pv_has_fsgsbase)
-		return rdmsr(MSR_FS_BASE);
-	__asm__ volatile("rdfsbase %0" : "=r"(base));
-	return base;
+	return rdmsr(MSR_FS_BASE);
 }
 
 uint64_t pv_gs_base(void)
 {
-	uint64_t base;
+	return rdmsr(MSR_GS_BASE);
+}
 
-	if (!pv_has_fsgsbase)
-		return rdmsr(MSR_GS_BASE);
-	__asm__ volatile("rdgsbase %0" : "=r"(base));
-	return base;
+uint64_t pv_other_gs_base(void)
+{
+	return rdmsr(MSR_OTHER_GS);
 }
 
 void pv_set_fs_base(uint64_t base)
 {
-	if (pv_has_fsgsbase)
-		__asm__ volatile("wrfsbase %0" : : "r"(base));
-	else
-		wrmsr(MSR_FS_BASE, base);
+	wrmsr(MSR_FS_BASE, base);
 }
 
 void pv_set_gs_base(uint64_t base)
 {
-	if (pv_has_fsgsbase)
-		__asm__ volatile("wrgsbase %0" : : "r"(base));
-	else
-		wrmsr(MSR_GS_BASE, base);
+	wrmsr(MSR_GS_BASE, base);
+}
+
+void pv_set_other_gs_base(uint64_t base)
+{
+	wrmsr(MSR_OTHER_GS, base);
+}
+
+void pv_follow_cr4(const struct pv_cpu *c)
+{
+	write_cr4((read_cr4() & ~CR4_FSGSBASE) | (c->cr4 & CR4_FSGSBASE));
+}
+
+static inline void swapgs(void)
+{
+	__asm__ volatile("swapgs");
 }
 
 /* What CR3 holds while the guest's users run; 0: they have no table. */
@@ -298,8 +303,7 @@ static uint64_t user_root(const struct pv_cpu *c)
 void pv_quick_roots(struct pv_cpu *c)
 {
 	c->cr3_kernel = c->vcpu->mmu.root.v;
-	if (pv_has_fsgsbase)
-		c->cr3_user = user_root(c);
+	c->cr3_user = user_root(c);
 }
 
 void pv_quick(struct pv_cpu *c)
@@ -312,8 +316,8 @@ void pv_quick(struct pv_cpu *c)
 	c->quick_syscall = syscall->address;
 	c->quick_fault = fault->address;
 	c->quick_vm = pv_is_shadow(c) ? NULL : &c->vcpu->vm->mmu;
-	c->quick_ready = pv_has_fsgsbase && syscall->address &&
-			 syscall->masks && fault->address && fault->masks;
+	c->quick_ready = syscall->address && syscall->masks && fault->address &&
+			 fault->masks;
 	c->quick_sp =
 		c->quick_ready && pv_range_ok(sp - PV_FRAME_MOST, PV_FRAME_MOST)
 			? sp
@@ -322,16 +326,14 @@ void pv_quick(struct pv_cpu *c)
 
 void pv_to_kernel(struct pv_cpu *c)
 {
-	c->gs_user = pv_gs_base();
-	pv_set_gs_base(c->gs_kernel);
+	swapgs();
 	write_cr3(c->vcpu->mmu.root.v);
 	c->kernel = true;
 }
 
 void pv_to_user(struct pv_cpu *c)
 {
-	c->gs_kernel = pv_gs_base();
-	pv_set_gs_base(c->gs_user);
+	swapgs();
 	write_cr3(user_root(c));
 	c->kernel = false;
 }

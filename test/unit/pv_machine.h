@@ -80,7 +80,18 @@ static inline uint64_t machine_from_edx_eax(ucontext_t *c)
 	       (uint32_t)*machine_gpr(c, 0);
 }
 
-/* 2. Instructions: MOV of CRs and DRs, INVLPG, RDMSR, WRMSR, XSETBV, LLDT. */
+/* 2. Instructions: MOV of CRs and DRs, INVLPG, RDMSR, WRMSR, XSETBV, LLDT,
+ * SWAPGS. */
+
+static inline bool machine_swap_gs(void)
+{
+	uint64_t *now = machine_msr(0xc0000101);
+	uint64_t *other = machine_msr(0xc0000102), base = *now;
+
+	*now = *other;
+	*other = base;
+	return true;
+}
 
 static inline void machine_move(ucontext_t *c, const struct insn *in,
 				uint64_t *reg, bool write)
@@ -108,6 +119,8 @@ static inline bool machine_carry_out(ucontext_t *c, const struct insn *in)
 				c, in->base < 16 ? in->base : 0);
 			return true;
 		}
+		if (!in->has_mem && (in->reg & 7) == 7 && !(in->rm & 7))
+			return machine_swap_gs();
 		machine.xcr0 = machine_from_edx_eax(c);
 		return !in->has_mem && (in->reg & 7) == 2 && (in->rm & 7) == 1;
 	case 0x20:

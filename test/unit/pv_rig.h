@@ -242,7 +242,6 @@ static inline void rig_machine(void)
 	vmmu_frames_init(&pv_frames);
 	assert_true(pv_switch_init());
 	pv_frame = &rig_frame;
-	pv_has_fsgsbase = false;
 	rig.frames_taken = 0;
 	rig.frames_left = RIG_FRAMES;
 	rig.config = (struct config){ .mmu = "direct",

@@ -240,12 +240,12 @@ static void to_the_user(void **state)
 	(void)state;
 	assert_int_equal(user_root(root >> 12), 0);
 	*machine_msr(0xc0000101) = 0x1111;
-	rig.c->gs_user = 0x2222;
+	*machine_msr(0xc0000102) = 0x2222;
 	frame_at(rig_spare(0))->cs = FLAT_USER_CS;
 	pv_iret(rig.c);
 	assert_false(rig.c->kernel);
 	assert_int_equal(*machine_msr(0xc0000101), 0x2222);
-	assert_int_equal(rig.c->gs_kernel, 0x1111);
+	assert_int_equal(*machine_msr(0xc0000102), 0x1111);
 	assert_int_equal(machine.cr[3], root);
 	assert_int_equal(rig.vm.end, VM_RUNNING);
 	pv_to_kernel(rig.c);
@@ -295,7 +295,7 @@ static void segment_bases(void **state)
 	assert_int_equal(call(set_segment_base, SEGBASE_FS, 0x1000), 0);
 	assert_int_equal(*machine_msr(0xc0000100), 0x1000);
 	assert_int_equal(call(set_segment_base, SEGBASE_GS_USER, 0x2000), 0);
-	assert_int_equal(rig.c->gs_user, 0x2000);
+	assert_int_equal(*machine_msr(0xc0000102), 0x2000);
 	assert_int_equal(call(set_segment_base, SEGBASE_GS_KERNEL, 0x3000), 0);
 	assert_int_equal(*machine_msr(0xc0000101), 0x3000);
 	for (unsigned which = 0; which < 3; which++)
@@ -315,7 +315,7 @@ static void a_users_selector(void **state)
 	(void)state;
 	*machine_msr(0xc0000101) = 0x5000;
 	assert_int_equal(call(set_segment_base, SEGBASE_GS_USER_SEL, 0), 0);
-	assert_int_equal(rig.c->gs_user, 0);
+	assert_int_equal(*machine_msr(0xc0000102), 0);
 	assert_int_equal(machine.faults, before);
 	assert_int_equal(call(set_segment_base, SEGBASE_GS_USER_SEL, 0xfff8),
 			 0);

@@ -79,7 +79,8 @@ static void bases(void **state)
 		assert_true(rdmsr_of(msrs[i], &value));
 		assert_int_equal(value, base);
 	}
-	assert_int_equal(rig.c->gs_user, UINT64_C(0xffff888000000002));
+	assert_int_equal(*machine_msr(0xc0000102),
+			 UINT64_C(0xffff888000000002));
 	assert_int_equal(*machine_msr(0xc0000101),
 			 UINT64_C(0xffff888000000001));
 }
@@ -349,7 +350,7 @@ static void code_at_a_pages_end(void **state)
 	assert_int_equal(rig_frame.rip, HANDLER);
 	memcpy(end - 2, "\x0f\x32", 2);
 	rig_frame.rcx = 0xc0000102;
-	rig.c->gs_user = 0x4321;
+	*machine_msr(0xc0000102) = 0x4321;
 	trap_at((uintptr_t)end - 2, 13);
 	assert_int_equal(rig_frame.rip, (uintptr_t)end);
 	assert_int_equal(rig_frame.rax, 0x4321);
