@@ -274,8 +274,12 @@ enum vtlb_put vtlb_table_put(struct vmmu_cpu *cpu, struct vtlb *v, gva_t gva,
 	leaf = v->blank[level][c->perms] | vtlb_extra(v, &c->walk) |
 	       (c->found.hpa & ~(pt_span(row) - 1));
 	old = pt_load(t->format, slot);
-	if ((old & ~VTLB_PIECE) == leaf)
+	if ((old & ~VTLB_PIECE) == leaf) {
+		/* Of a smaller page before: INVLPG takes it as a part now. */
+		if (piece)
+			mark_piece(v, addr, most);
 		return VTLB_THERE;
+	}
 	if (level > 1 && pt_is_table(row, old))
 		take_table(cpu, v, addr, level);
 	*at = (struct vtlb_place){ slot, level };

@@ -136,6 +136,12 @@ for scheme in nested vtlb shadow; do
 	ok "$label: the same pages" same_lists
 done
 
+# ... and while the guest is moved from one to the next.
+run_dirty moved --mmu nested,vtlb,shadow --switch-every 3ms
+checks
+ok "$label: the same pages" same_lists
+ok "$label: it was moved" at_least "$(stat .switches)" 5
+
 # 2. Intel, by the processor's own log, which takes 512 pages and is full twice
 # so, and without it.
 bochs_missing && {

@@ -182,6 +182,27 @@ static void pieces_of_a_page_go_together_in(enum mode mode)
 }
 EACH(pieces_of_a_page_go_together)
 
+/* It was of a small page, and is found to be of a large one: by a fault that
+ * only a stale TLB explains. */
+static void a_small_page_becomes_a_piece_in(enum mode mode)
+{
+	struct guest *g = guest_of(mode, (struct shape){ 0x1000, 128 });
+	const struct vmmu_fault f = { .gva = mk_gva(8 * MIB),
+				      .access = VMMU_R };
+	const uint64_t spurious = g->vm.stats.pf_spurious;
+
+	map(g, 8 * MIB, (4 * MIB) | P | W | U | A | D);
+	assert_int_equal(touch(g, 8 * MIB, VMMU_W), VMMU_RESUME);
+	map_at(g, 8 * MIB, 2, (4 * MIB) | P | W | U | A | D | PS);
+	vmmu_cpu_fault(&g->cpu, &f, &g->answer);
+	assert_int_equal(g->vm.stats.pf_spurious, spurious + 1);
+	map_at(g, 8 * MIB, 2, 0);
+	vmmu_cpu_invalidate(&g->cpu, mk_gva(8 * MIB + 0x5000));
+	assert_false(reaches(g, 8 * MIB, VMMU_R));
+	end(g);
+}
+EACH(a_small_page_becomes_a_piece)
+
 /* The halves of 4 MiB are two of our entries, each large. */
 static void halves_of_4_mib_go_together(void **state)
 {
@@ -279,6 +300,7 @@ int main(void)
 		cmocka_unit_test(a_change_without_a_flush_may_wait),
 		cmocka_unit_test(large_over_large_is_large),
 		cmocka_unit_test(pieces_of_a_page_go_together),
+		cmocka_unit_test(a_small_page_becomes_a_piece),
 		cmocka_unit_test(halves_of_4_mib_go_together),
 		cmocka_unit_test(large_and_small_take_each_others_place),
 		cmocka_unit_test(little_table_memory_is_enough),
