@@ -17,6 +17,7 @@
  * SDM 3A 4.10.2.3 lets a processor cache what it likes among translations
  * whose A is set; W is granted where D is set too.
  */
+#include "scheme/shadow_ask.h"
 #include "scheme/shadow_leaf.h"
 
 #define MOST_LOG2 4u

@@ -14,7 +14,7 @@
  * The guest's A bits were set by the walk, and D for a write; a clean page has
  * no W (SDM 3A 4.8, I3).
  */
-#include "scheme/shadow_page.h"
+#include "scheme/shadow_ask.h"
 
 #include "mem/gmem_line.h"
 #include "pt/gpte.h"

@@ -9,9 +9,8 @@
  * 3. To shadow a table its frame is made read-only wherever it is mapped,
  *    before the first entry is read. Each 2 MiB region counts the tables in
  *    it, so that no large leaf maps one.
- * 4. When pages run out, those go that were not used for long. Hardware's A
- *    bits in the entries to a page tell of use that we did not see; a page
- *    that has one is passed over once. The roots that vCPUs run on stay.
+ * 4. A page that is freed keeps its memory for the next of its kind, until
+ *    pages run out: shadow_recycle.c.
  *
  * What is freed may still be in hardware's paging-structure caches: SDM 3A
  * 4.10.3. It is empty, and is not used again before a flush.
@@ -20,8 +19,6 @@
 
 #include <string.h>
 
-#define KEPT  8u /* pages that the fault at hand may have made */
-#define FEW   64u
 #define AHEAD 1 /* the first guess of how many neighbours pay, log 2 */
 
 /* 1. Descriptions. */
@@ -85,7 +82,7 @@ static void end_beside(struct shadow_vm *s)
 		pt_pool_set_limit(&s->vm->pool, s->vm->pool.limit / 3);
 }
 
-static bool is_full(const struct shadow_vm *s)
+bool shadow_is_full(const struct shadow_vm *s)
 {
 	return s->count + s->blank_count[0] + s->blank_count[1] >= s->table_max;
 }
@@ -226,12 +223,19 @@ static void use_in(struct shadow_vm *s, struct shadow_page *p)
 	s->newest = id;
 }
 
-static void touch(struct shadow_vm *s, struct shadow_page *p)
+void shadow_page_touch(struct shadow_vm *s, struct shadow_page *p)
 {
 	if (!p->newer)
 		return;
 	use_out(s, p);
 	use_in(s, p);
+}
+
+void shadow_page_add(struct shadow_vm *s, struct shadow_page *p)
+{
+	hash_in(s, p);
+	use_in(s, p);
+	s->count++;
 }
 
 /* 3. Get. */
@@ -358,7 +362,7 @@ static struct shadow_page *make(struct shadow_vm *s,
 	if (s->blank[wants_snap(key)] && !is_pae_root(key))
 		return from_blank(s, key);
 	id = s->free_ids;
-	if (is_full(s) || (!id && !more_ids(s)))
+	if (shadow_is_full(s) || (!id && !more_ids(s)))
 		return NULL;
 	id = s->free_ids;
 	p = shadow_at(s, id);
@@ -381,7 +385,7 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	bool fresh;
 
 	if (p) {
-		touch(s, p);
+		shadow_page_touch(s, p);
 		return p;
 	}
 	/* A table that the guest may write has pages of one kind only. */
@@ -394,11 +398,9 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		memcpy(p->pdpte, pdpte, sizeof(p->pdpte));
 	put_client(s, p, true);
 	fresh = shadow_is_fresh(s, key);
-	hash_in(s, p);
-	use_in(s, p);
+	shadow_page_add(s, p);
 	if (!shadow_is_pae_root(p))
 		p->ahead = AHEAD;
-	s->count++;
 	s->vm->stats.mmu_cache_miss++;
 	if (fresh)
 		shadow_begin_unsync(s, p);
@@ -452,7 +454,7 @@ void shadow_page_park(struct shadow_vm *s, struct shadow_page *p)
 	shadow_page_move(s, p, SHADOW_NO_FRAME);
 }
 
-static void give_pages(struct shadow_vm *s, struct shadow_page *p)
+void shadow_page_give(struct shadow_vm *s, struct shadow_page *p)
 {
 	uint16_t id = shadow_id(s, p);
 
@@ -480,158 +482,11 @@ void shadow_page_free(struct shadow_vm *s, struct shadow_page *p)
 	s->count--;
 	s->vm->stats.mmu_shadow_zapped++;
 	if (shadow_is_pae_root(p) || !p->snap != !wants_snap(&p->key)) {
-		give_pages(s, p);
+		shadow_page_give(s, p);
 		return;
 	}
 	p->used = false; /* unlinked, empty, in sync and no root already */
 	p->hash_next = s->blank[wants_snap(&p->key)];
 	s->blank[wants_snap(&p->key)] = id;
 	s->blank_count[wants_snap(&p->key)]++;
-}
-
-/* False: there is none. */
-static bool give_blank(struct shadow_vm *s)
-{
-	unsigned kind = s->blank[1] ? 1 : 0;
-	struct shadow_page *p = shadow_at(s, s->blank[kind]);
-
-	if (!s->blank[kind])
-		return false;
-	s->blank[kind] = p->hash_next;
-	s->blank_count[kind]--;
-	give_pages(s, p);
-	return true;
-}
-
-/* Hardware went through it since this was last asked. */
-static bool was_used(struct shadow_vm *s, const struct shadow_page *p)
-{
-	bool used = false;
-
-	for (uint32_t n = p->parents; n;) {
-		struct shadow_page *q = shadow_at(s, n / SHADOW_ENTRIES);
-		unsigned i = n % SHADOW_ENTRIES;
-
-		if (!shadow_is_pae_root(q) && q->table[i] & SHADOW_A) {
-			__atomic_fetch_and(&q->table[i], ~SHADOW_A,
-					   __ATOMIC_RELAXED);
-			used = true;
-		}
-		n = q->links[i].next;
-	}
-	return used;
-}
-
-/* Few pages are too few for what a guest goes round in: then the one that was
- * not used for longest is just the one that is needed next, and none is ever
- * found. Of some at random, but for those made last, that one goes which has
- * least to be made again. */
-static struct shadow_page *any_victim(struct shadow_vm *s)
-{
-	struct shadow_page *victim = NULL;
-
-	for (unsigned tries = 0; tries < 3; tries++) {
-		struct shadow_page *p = shadow_at(s, s->oldest);
-		uint32_t steps;
-
-		s->random = s->random * 1103515245 + 12345;
-		steps = (s->random >> 16) % (s->count - KEPT);
-		while (steps--)
-			p = shadow_at(s, p->newer);
-		if (!p->vcpus && (!victim || p->present < victim->present))
-			victim = p;
-	}
-	return victim;
-}
-
-static struct shadow_page *oldest_victim(struct shadow_vm *s)
-{
-	struct shadow_page *p = shadow_at(s, s->oldest);
-
-	if (!p->vcpus && !was_used(s, p))
-		return p;
-	touch(s, p);
-	return NULL;
-}
-
-void shadow_recycle(struct shadow_vm *s, uint32_t pages)
-{
-	struct pt_pool *pool = &s->vm->pool;
-	uint32_t passes = s->count * 4;
-
-	s->vm->stats.mmu_recycled++;
-	while (passes && (is_full(s) || !pt_pool_reserve(pool, pages))) {
-		struct shadow_page *p;
-
-		if (give_blank(s))
-			continue;
-		passes--;
-		if (!s->oldest)
-			break;
-		p = s->count > KEPT && s->count < FEW ? any_victim(s)
-						      : oldest_victim(s);
-		if (p)
-			shadow_page_free(s, p);
-	}
-	shadow_settle(s);
-}
-
-/* 5. All. */
-
-/* Chains, hashes and counts of what is about to be gone are begun anew, so no
- * entry needs to be looked at. */
-static void forget_all(struct shadow_vm *s)
-{
-	memset(s->hash, 0, VMMU_PAGE_SIZE);
-	memset(s->region, 0, sizeof(s->region));
-	memset(s->large, 0, sizeof(s->large));
-	for (uint32_t i = 0; i < s->bucket_count; i++)
-		memset(s->bucket[i], 0, VMMU_PAGE_SIZE);
-	s->oldest = s->newest = s->count = s->tables = s->unsync_count = 0;
-	s->orphans = false;
-	shadow_quick_forget(s, NULL);
-}
-
-static void keep_empty(struct shadow_vm *s, struct shadow_page *p)
-{
-	uint64_t none = shadow_is_pae_root(p) ? 0 : s->absent;
-
-	/* The client may be running on it. */
-	for (unsigned i = 0; i < SHADOW_ENTRIES; i++)
-		if (!shadow_is_client(s, p, i))
-			p->table[i] = none;
-	p->parents = 0;
-	p->parent_count = 0;
-	p->present = 0;
-	p->unsync = false;
-	if (!shadow_is_pae_root(p)) {
-		p->rows = 0;
-		p->known = 0;
-	}
-	hash_in(s, p);
-	use_in(s, p);
-	s->count++;
-}
-
-void shadow_zap_all(struct shadow_vm *s)
-{
-	uint32_t id = s->oldest, newer;
-
-	forget_all(s);
-	for (; id; id = newer) {
-		struct shadow_page *p = shadow_at(s, id);
-
-		newer = p->newer;
-		if (p->vcpus) {
-			keep_empty(s, p);
-			continue;
-		}
-		if (p->cached)
-			shadow_root_forget(s, p);
-		give_pages(s, p);
-		s->vm->stats.mmu_shadow_zapped++;
-	}
-	while (give_blank(s))
-		;
-	s->stale = true;
 }

@@ -265,9 +265,6 @@ struct shadow_page *shadow_page_get(struct vmmu_cpu *cpu, struct shadow_vm *s,
 /* Unlinks it everywhere and gives its pages back. */
 void shadow_page_free(struct shadow_vm *s, struct shadow_page *p);
 void shadow_page_empty(struct shadow_vm *s, struct shadow_page *p);
-/* All pages at once, whatever is in them; the pool has theirs. The roots that
- * vCPUs run on stay, empty. */
-void shadow_zap_all(struct shadow_vm *s);
 /* The table is known to lie in another frame. */
 void shadow_page_move(struct shadow_vm *s, struct shadow_page *p,
 		      uint64_t frame);
@@ -304,8 +301,6 @@ bool shadow_protects(const struct shadow_vm *s, uint64_t frame);
 /* No leaf of this level may begin at this frame: a table is in it. */
 bool shadow_holds_tables(const struct shadow_vm *s, uint64_t frame,
 			 unsigned level);
-/* Frees pages that were not used for long until `pages` can be had. */
-void shadow_recycle(struct shadow_vm *s, uint32_t pages);
 /* Hardware forgets what was taken away. At the end of each event, and before
  * a freed page is used again. */
 void shadow_flush_stale(struct shadow_vm *s);
@@ -314,6 +309,19 @@ static inline void shadow_settle(struct shadow_vm *s)
 	if (s->stale)
 		shadow_flush_stale(s);
 }
+/* For recycling alone: into the chains, and newest; used just now; its memory
+ * and its description go back; no more tables may be had. */
+void shadow_page_add(struct shadow_vm *s, struct shadow_page *p);
+void shadow_page_touch(struct shadow_vm *s, struct shadow_page *p);
+void shadow_page_give(struct shadow_vm *s, struct shadow_page *p);
+bool shadow_is_full(const struct shadow_vm *s);
+
+/* shadow_recycle.c: the cache gives pages back. */
+/* Those that were not used for long, until `pages` can be had. */
+void shadow_recycle(struct shadow_vm *s, uint32_t pages);
+/* All at once, whatever is in them; the pool has theirs. The roots that vCPUs
+ * run on stay, empty. */
+void shadow_zap_all(struct shadow_vm *s);
 
 /* shadow_rmap.c: chains. */
 void shadow_put_leaf(struct shadow_vm *s, struct shadow_page *p, unsigned index,
@@ -363,7 +371,22 @@ void shadow_around(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		   struct shadow_page *p, unsigned index,
 		   const struct vmmu_slot *slot);
 
-/* shadow_sync.c: what the guest writes to its tables. */
+/* shadow_unsync.c: the guest is about to write to its tables. */
+/* What must be done? */
+enum shadow_write {
+	SHADOW_WRITE_EMULATE,
+	SHADOW_WRITE_LET,
+	SHADOW_WRITE_ENDED, /* let it; pages, the fault's own perhaps, ended */
+};
+enum shadow_write shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
+			       uint64_t frame);
+bool shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
+/* A leaf table that no page shadows yet: most often the guest has just made
+ * it, and goes on to write there. Its page may begin out of sync. */
+bool shadow_is_fresh(const struct shadow_vm *s, const struct shadow_key *key);
+void shadow_begin_unsync(struct shadow_vm *s, struct shadow_page *p);
+
+/* shadow_sync.c: what it has written. */
 /* Our leaf at `index` of a level 1 page was made from the snapshot's entry; the
  * guest has `now`. */
 void shadow_renew(struct vmmu_cpu *cpu, struct shadow_vm *s,
@@ -375,34 +398,6 @@ bool shadow_entry_now(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		      uint64_t *now);
 void shadow_sync_entry(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		       struct shadow_page *p, unsigned index);
-/* The host's pointer to a page of the guest's, for who has pages of the cache
- * in hand. The host may take backing from elsewhere to answer (host.h): then
- * shadow_gpa_changed parks pages instead of freeing them, and what was known
- * before of links, sync and backing must be asked again. */
-static inline bool shadow_ask(struct vmmu_cpu *cpu, struct shadow_vm *s,
-			      uint64_t gfn, unsigned access, uint8_t **page)
-{
-	enum vmmu_gmem_status status;
-
-	s->asking++;
-	status = vmmu_gmem_page(&cpu->mem, mk_gfn(gfn), access, page);
-	s->asking--;
-	return status == VMMU_GMEM_OK;
-}
-
-/* The same of memory that a leaf is to map. */
-static inline enum vmmu_resolve shadow_look_up(struct vmmu_cpu *cpu,
-					       struct shadow_vm *s,
-					       struct finding *f, bool writes)
-{
-	enum vmmu_resolve r;
-
-	s->asking++;
-	r = finding_look_up(cpu->vm, f, writes);
-	s->asking--;
-	return r;
-}
-
 /* Is the mode that this page is for the vCPU's? Its root's is. */
 static inline bool shadow_is_of_mode(const struct vmmu_cpu *cpu,
 				     const struct shadow_vm *s,
@@ -417,18 +412,11 @@ static inline bool shadow_is_of_mode(const struct vmmu_cpu *cpu,
 	return p->key.mode == root->key.mode;
 }
 
-/* It is about to: what must be done? */
-enum shadow_write {
-	SHADOW_WRITE_EMULATE,
-	SHADOW_WRITE_LET,
-	SHADOW_WRITE_ENDED, /* let it; pages, the fault's own perhaps, ended */
-};
-enum shadow_write shadow_write(struct vmmu_cpu *cpu, struct shadow_vm *s,
-			       uint64_t frame);
-bool shadow_unshadow(struct vmmu_cpu *cpu, gpa_t gpa);
 void shadow_sync_all(struct vmmu_cpu *cpu, struct shadow_vm *s, bool keep);
 /* What a load of CR3 flushes: what is under the vCPU's root, made right. */
 void shadow_sync_root(struct vmmu_cpu *cpu, struct shadow_vm *s);
+/* The one root above, where there is no other; 0: not so. */
+uint16_t shadow_owner(const struct shadow_vm *s, const struct shadow_page *p);
 /* Tables out of sync may be under other roots than they were. */
 void shadow_disown(struct shadow_vm *s);
 void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
@@ -436,10 +424,6 @@ void shadow_sync_frame(struct vmmu_cpu *cpu, struct shadow_vm *s,
 void shadow_sync_gva(struct vmmu_cpu *cpu, struct shadow_vm *s, gva_t gva);
 /* Upper tables that were let out of sync: shadow_unshadow. */
 void shadow_sync_upper(struct vmmu_cpu *cpu, struct shadow_vm *s);
-/* A leaf table that no page shadows yet: most often the guest has just made
- * it, and goes on to write there. Its page may begin out of sync. */
-bool shadow_is_fresh(const struct shadow_vm *s, const struct shadow_key *key);
-void shadow_begin_unsync(struct shadow_vm *s, struct shadow_page *p);
 void shadow_forget_unsync(struct shadow_vm *s, struct shadow_page *p);
 
 /* shadow_written.c: by software. */

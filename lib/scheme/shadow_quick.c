@@ -19,6 +19,7 @@
  */
 #include <stddef.h>
 
+#include "scheme/shadow_ask.h"
 #include "scheme/shadow_leaf.h"
 
 /* 1. The way. */

@@ -17,7 +17,7 @@
  * made with the root. One that is missing later is made by a fault, and the
  * vCPU is flushed.
  */
-#include "scheme/shadow_page.h"
+#include "scheme/shadow_ask.h"
 
 #include "pt/gpte.h"
 
