@@ -13,6 +13,8 @@
 #define FLAG_NT	  UINT64_C(0x4000)
 #define FLAG_IF	  UINT64_C(0x200)
 #define VECTOR_PF 14
+#define LOWER_END (UINT64_C(1) << 47)
+#define P_R_U	  UINT64_C(0x65)
 #define VECTOR_GP 13
 
 static struct iret_frame frame;
@@ -107,6 +109,36 @@ static void returns(void)
 	check("with a segment of an empty LDT", try() == ARRIVED_FAILSAFE);
 }
 
+static uint64_t fill(uint64_t *page, uint64_t entry)
+{
+	for (size_t i = 0; i < 512; i++)
+		page[i] = entry;
+	map_at(page, mfn_of(page) * PAGE | P_R_U);
+	return mfn_of(page) * PAGE | P_R_U;
+}
+
+/* SYSCALL in the last two bytes below the hole: where it returns to is none,
+ * and SYSRET would say so in ring 0, on this guest's stack (XSA-7). */
+static void at_the_end(void)
+{
+	uint64_t machine, entry;
+
+	spare[0][PAGE - 2] = 0x0f;
+	spare[0][PAGE - 1] = 0x05;
+	entry = mfn_of(spare[0]) * PAGE | P_R_U;
+	for (size_t level = 1; level < 4; level++)
+		entry = fill((void *)spare[level], entry);
+	entry_at(0, 4, &machine);
+	check("a page at the end of the lower half",
+	      update(machine + 8 * 255, entry) == 0);
+	reset();
+	frame.rax = __HYPERVISOR_xen_version;
+	frame.rip = LOWER_END - 2;
+	try();
+	check("SYSCALL there",
+	      arrival.vector == ARRIVED_FAILSAFE || arrival.rip == LOWER_END);
+}
+
 static long callback(unsigned type, uint64_t at)
 {
 	const struct callback_register r = { .type = (uint16_t)type,
@@ -191,6 +223,7 @@ void guest_main(void)
 {
 	handlers_init();
 	returns();
+	at_the_end();
 	handlers();
 	software_interrupts();
 	stacks();

@@ -7,6 +7,7 @@
 #define P_RW_U	  UINT64_C(0x67)
 #define FLAG_IF	  UINT64_C(0x200)
 #define VECTOR_BP 3
+#define VECTOR_UD 6
 #define VECTOR_GP 13
 #define SHARED	  ((volatile struct shared_info *)(void *)spare[0])
 
@@ -74,6 +75,11 @@ static void user_privileged(void)
 	__asm__ volatile("cli");
 }
 
+static void user_sysenter(void)
+{
+	__asm__ volatile("sysenter");
+}
+
 static void enter_user(uint64_t rip, uint64_t b)
 {
 	static struct iret_frame f;
@@ -113,6 +119,11 @@ static void user(void)
 	check("the user's breakpoint", user_does(user_breakpoint, VECTOR_BP));
 	check("the user's INT 0x80", user_does(user_hypercall_number, 0x80));
 	check("CLI of the user's", user_does(user_privileged, VECTOR_GP));
+	/* It is the user's exception, and one (XSA-339); which, is the maker's
+	 * of the processor to say. */
+	check("SYSENTER of the user's",
+	      user_does(user_sysenter, VECTOR_GP) ||
+		      user_does(user_sysenter, VECTOR_UD));
 	check("a selector of the user's",
 	      call(set_segment_base, SEGBASE_GS_USER_SEL, 0) == 0);
 }

@@ -9,6 +9,7 @@
 #define VECTOR_GP 13
 #define VECTOR_PF 14
 #define P_W_U	  7u
+#define HV_GDT	  UINT64_C(0xffff868000000000)
 #define MSR_LSTAR 0xc0000082u
 #define MSR_EFER  0xc0000080u
 #define MSR_PAT	  0x277u
@@ -312,6 +313,12 @@ static void registers(void)
 	check("a breakpoint on the hypervisor",
 	      call(set_debugreg, 0, HV_IMAGE) < 0 &&
 		      call(set_debugreg, 3, HV_LAST) < 0);
+	/* The tables that the processor reads to deliver an exception: a
+	 * breakpoint there would never end (XSA-444). */
+	check("a breakpoint on the live GDT",
+	      call(set_debugreg, 0, HV_GDT) < 0 &&
+		      call(set_debugreg, 1, HV_GDT + 0xe040) < 0 &&
+		      call(set_debugreg, 2, HV_GDT - 4) < 0);
 	check("general detect", call(set_debugreg, 7, 0x2400) < 0);
 	check("an I/O breakpoint", call(set_debugreg, 7, 0x20401) < 0);
 	check("a debug register that there is not",
@@ -353,6 +360,19 @@ static void held_debug_trap(void)
 	      call(xen_version, XENVER_version) > 0);
 }
 
+/* Here it is the hypervisor that writes there, in ring 0. */
+static void watched_answer(void)
+{
+	static struct xen_feature_info answer;
+
+	call(set_debugreg, 0, &answer.submap);
+	call(set_debugreg, 7, 0x400 | 1 | 1u << 16 | 3u << 18);
+	check("an answer goes where a breakpoint is",
+	      call(xen_version, XENVER_get_features, &answer) == 0 &&
+		      answer.submap);
+	call(set_debugreg, 7, 0x400);
+}
+
 void guest_main(void)
 {
 	handlers_init();
@@ -362,5 +382,6 @@ void guest_main(void)
 	descriptors();
 	registers();
 	held_debug_trap();
+	watched_answer();
 	finish();
 }

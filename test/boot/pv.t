@@ -135,10 +135,10 @@ attack() {
 	ok "$1: the audit finds nothing" jq -e '.audit.breaches == 0' \
 		"$scratch/stats"
 }
-attack pvlife 30
+attack pvlife 33
 attack pvhandles 34
-attack pvframes 22
-attack pvpriv 55
+attack pvframes 25
+attack pvpriv 68
 attack pvtables 77
 attack pvquick 8
 attack pvcalls 36
@@ -204,9 +204,9 @@ endless
 # may not, so that pvtables comes to grief by its own tables; they get no
 # further by that. What all this leads to pvshadow looks at.
 under=(--mmu shadow --guest pv)
-attack pvlife 30
+attack pvlife 33
 attack pvhandles 34
-attack pvframes 22
+attack pvframes 25
 attack pvquick 8
 attack pvshadow 40
 stopped frame "returns by a frame at 0xffff800000100000"
