@@ -206,6 +206,32 @@ static inline void play_balloon(struct play *p)
 		vmmu_direct_share(vm, hfn);
 }
 
+/* The uses of a frame end one after another, in any order, and so does the
+ * frame: whichever was the last, nothing may remember it. */
+static inline void play_farewell(struct play *p)
+{
+	struct direct_rig_vm *v = &p->rig.vm[p->vm];
+	uint64_t gfn = 4 + play_byte(p) % 16;
+	hfn_t hfn = mk_hfn(rig_hfn(p->vm, gfn));
+	uint32_t budget = 100000;
+
+	for (unsigned i = 0; i < 4; i++)
+		switch (play_byte(p) % 4) {
+		case 0:
+			rig_va(&p->rig, p->vm, gfn, 0);
+			break;
+		case 1:
+			vmmu_direct_unpin(&v->cpu[0], hfn, &budget);
+			break;
+		case 2:
+			vmmu_direct_release(&v->vm, hfn, &budget);
+			break;
+		default:
+			rig_va(&p->rig, p->vm, gfn,
+			       rig_entry(hfn.v, i & 1 ? RO : RW));
+		}
+}
+
 static inline void play_hold(struct play *p)
 {
 	static const enum vmmu_frame_type types[4] = { VMMU_FRAME_NONE,
@@ -269,7 +295,10 @@ static inline void play_one(struct play *p)
 		play_table(p, 1 + play_byte(p) % 3);
 		break;
 	case 10:
-		play_balloon(p);
+		if (what & 16)
+			play_farewell(p);
+		else
+			play_balloon(p);
 		break;
 	case 11:
 		play_hold(p);
