@@ -23,6 +23,21 @@ vmmu run --help
 is "run --help succeeds" "$status" 0
 like "run --help lists --kernel" "$output" '--kernel=FILE'
 
+# The manual has all options, and no other; and all commands of the monitor.
+in_manual() {
+	tr -d '\\' <doc/vmmu.1 | awk 'last == ".TP" { print } { last = $1 }' |
+		grep -oE -- '^\.B[IR]? --[a-z-]+' | sed 's/.* //' | sort -u
+}
+is "the manual's options" "$(in_manual)" "$(grep -oE '^ +--[a-z-]+' \
+	<<<"$output" | tr -d ' ' | grep -v -e --help -e --usage | sort -u)"
+echo help >"$scratch/commands"
+echo quit >>"$scratch/commands"
+vmmu run --kernel "$BUILD/guest/spin.elf" --monitor "$scratch/commands"
+while read -r command; do
+	ok "the manual has the monitor's '$command'" \
+		grep -qE "^\.B.*$command" doc/vmmu.1
+done < <(sed -nE 's/^((info )?[a-z0-9]+)( .*)? -- .*/\1/p' <<<"$sentence")
+
 refuses 2 "^vmmu: no command"
 refuses 2 "^vmmu: 'fly' is not a command" fly
 refuses 2 "unrecognized option '--fly'" run --kernel "$hello" --fly
