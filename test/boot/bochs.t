@@ -53,6 +53,7 @@ vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --processor none
 is "no processor of Bochs's: status" "$status" 4
 like "no processor of Bochs's: sentence" "$sentence" \
 	"^vmmu: Bochs has no processor none: "
+: >"$scratch/output"
 "$BUILD/vmmu" run --machine bochs --kernel "$BUILD/guest/spin.elf" \
 	--memory 64M </dev/null >"$scratch/output" 2>"$scratch/sentence" &
 pid=$!

@@ -157,6 +157,7 @@ like "a closed output's sentence" "$(cat "$scratch/sentence")" \
 # QEMU ended by somebody else, as by a machine that is out of memory, is no
 # death of the hypervisor's.
 for mmu in none nested; do
+	: >"$scratch/output"
 	"$BUILD/vmmu" run --mmu $mmu --kernel "$BUILD/guest/spin.elf" \
 		</dev/null >"$scratch/output" 2>"$scratch/sentence" &
 	pid=$!
