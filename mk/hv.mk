@@ -6,7 +6,7 @@ HV_PURE_SRC := $(wildcard hv/dev/*.c hv/insn/*.c) \
                  hv/vm/event.c) \
                $(addprefix hv/vm/,config.c code.c guest.c access.c \
                  string_io.c stats.c tsc.c monitor.c monitor_info.c audit.c \
-                 monitor_pages.c monitor_walk.c dirty.c insn_glue.c violation.c paging_exits.c schemes.c exits.c loop.c) \
+                 monitor_pages.c monitor_walk.c dirty.c insn_glue.c violation.c paging_exits.c cr_exits.c schemes.c exits.c loop.c) \
                $(addprefix hv/vmx/,controls.c qual.c check.c check_own.c \
                  pml.c) \
                $(wildcard hv/pv/*.c) hv/boot/multiboot.c hv/cpu/fmt.c \

@@ -201,6 +201,7 @@ void vcpu_obey(struct vcpu *v, const struct vmmu_answer *a);
 struct insn;
 void vcpu_handle_page_fault(struct vcpu *v);
 void vcpu_handle_invlpg(struct vcpu *v);
+void vcpu_handle_cr(struct vcpu *v); /* cr_exits.c */
 void vcpu_handle_msw(struct vcpu *v, const struct insn *in);
 bool vcpu_write_cr(struct vcpu *v, unsigned number, uint64_t value);
 bool vcpu_load_cr3(struct vcpu *v, uint64_t value);

@@ -328,6 +328,41 @@ static void cr8(void **state)
 	assert_true(rig.v->gpr[9] == 9 && rig.v->rip == CODE + 4);
 }
 
+/* An emulation that calls every register CR0, and exits for CR2, too. */
+static void cr_by_the_instruction(void **state)
+{
+	/* mov r9, cr4; mov r9, cr2; mov cr2, rdx; mov r9, cr5 */
+	static const uint8_t code[][4] = {
+		{ 0x41, 0x0f, 0x20, 0xe1 },
+		{ 0x41, 0x0f, 0x20, 0xd1 },
+		{ 0x41, 0x0f, 0x22, 0xd2 },
+		{ 0x41, 0x0f, 0x20, 0xe9 },
+	};
+
+	(void)state;
+	rig.v->exit.cr = (struct exit_cr){ .number = 0 };
+	memcpy(rig_memory(0x8000), code[0], 4);
+	rig.v->gpr[9] = JUNK;
+	happens(EXIT_CR);
+	assert_true(rig.v->gpr[9] == rig.v->look.regs.cr4);
+	assert_true(rig.v->rip == CODE + 4);
+
+	rig.s.cr2 = 0x123456789abc;
+	memcpy(rig_memory(0x8000), code[1], 4);
+	happens(EXIT_CR);
+	assert_true(rig.v->gpr[9] == 0x123456789abc);
+	rig.v->gpr[10] = 0xcba987654321;
+	memcpy(rig_memory(0x8000), code[2], 4);
+	happens(EXIT_CR);
+	assert_true(rig.s.cr2 == 0xcba987654321 && rig.v->rip == CODE + 4);
+
+	/* None that there is: the guest has changed its code since. */
+	memcpy(rig_memory(0x8000), code[3], 4);
+	happens(EXIT_CR);
+	assert_true(rig.v->rip == CODE);
+	assert_int_equal(rig.v->event.type, EVENT_NONE);
+}
+
 static void what_is_given_back(void **state)
 {
 	(void)state;
@@ -371,6 +406,7 @@ int main(void)
 		TEST(cpuid_leaves_32_bits),
 		TEST(without_next_rip),
 		TEST(cr8),
+		TEST(cr_by_the_instruction),
 		TEST(what_is_given_back),
 	};
 
