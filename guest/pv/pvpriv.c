@@ -102,6 +102,14 @@ static void wrgsbase(uint64_t a, uint64_t b)
 	__asm__ volatile("wrgsbase %0" : : "r"(a));
 }
 
+static void wrpkru(uint64_t a, uint64_t b)
+{
+	__asm__ volatile(".byte 0x0f, 0x01, 0xef"
+			 :
+			 : "a"((uint32_t)a), "c"((uint32_t)b), "d"(0)
+			 : "memory");
+}
+
 static const struct {
 	const char *name;
 	void (*f)(uint64_t a, uint64_t b);
@@ -141,6 +149,10 @@ static void instructions(void)
 	      attempt(rdfsbase, 0, 0) && arrival.vector == VECTOR_UD);
 	check("nor WRGSBASE",
 	      attempt(wrgsbase, 0, 0) && arrival.vector == VECTOR_UD);
+	/* Keys bind kernels in ring 3, and the hypervisor's stores for them: a
+	 * user must not have them either. All rights, as far as it goes. */
+	check("nor WRPKRU",
+	      attempt(wrpkru, 0, 0) && arrival.vector == VECTOR_UD);
 	check("MOV CR4, with FSGSBASE",
 	      attempt(write_cr4, 1u << 16, 0) && arrival.vector == VECTOR_GP);
 }

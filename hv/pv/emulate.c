@@ -174,7 +174,8 @@ bool pv_emulate_forced(struct pv_cpu *c)
 }
 
 /* 4. Control registers. What the guest writes to CR4 is kept for it to read;
- * the processor's own stays as the hypervisor needs it, but for FSGSBASE. */
+ * the processor's own stays as the hypervisor needs it, but for what is of
+ * use in ring 3. */
 
 static bool read_cr(const struct pv_cpu *c, unsigned n, uint64_t *value)
 {

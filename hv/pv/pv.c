@@ -122,7 +122,7 @@ static bool pv_vcpu_init(struct vcpu *v)
 	c->domain = d;
 	c->shadow = !d->direct.vm;
 	c->frame = pv_frame;
-	c->cr4 = read_cr4() & ~CR4_FSGSBASE;
+	c->cr4 = read_cr4() & ~PV_CR4_RING_3;
 	c->info = &d->shared->vcpu_info[v->id];
 	c->info->evtchn_upcall_mask = 1;
 	pv_time_init(c);

@@ -21,6 +21,7 @@
 
 #include <vmmu/direct.h>
 
+#include "cpu/cpu.h"
 #include "cpu/trap.h"
 #include "mm/layout.h"
 #include "pv/abi.h"
@@ -304,7 +305,8 @@ void pv_set_gs_base(uint64_t base);
 /* Of the guest's other mode: its user's, while its kernel runs. */
 uint64_t pv_other_gs_base(void);
 void pv_set_other_gs_base(uint64_t base);
-/* What of CR4 is the guest's to say. */
+/* What of CR4 is the guest's to say: it is of use in ring 3. */
+#define PV_CR4_RING_3 (CR4_FSGSBASE | CR4_PKE)
 void pv_follow_cr4(const struct pv_cpu *c);
 /* After each change of the kernel's stack or its handlers, and of roots. */
 void pv_quick(struct pv_cpu *c);

@@ -9,9 +9,11 @@
  * is #DB's.
  *
  * GS and FS hold the guest's bases, and KERNEL_GS_BASE that of GS in the mode
- * that does not run: SWAPGS changes it. CR4.FSGSBASE is as the guest's kernel
- * has it, which without it relies on its users not to change their bases
- * (XSA-293).
+ * that does not run: SWAPGS changes it.
+ *
+ * What CR4 gives to ring 3 is as the guest's kernel has it. Without FSGSBASE it
+ * relies on its users not to change their bases (XSA-293); a user's PKRU would
+ * bind its kernel, and our stores for it, as all its pages are ring 3's.
  */
 #include "pv/shadow.h"
 
@@ -66,6 +68,7 @@ struct pseudo_descriptor {
 static struct gate idt[256];
 static uint64_t *our_page; /* of the GDT */
 static hpa_t zero_page;
+static uint64_t host_cr4;
 
 /* 1. Once, at the engine's start. */
 
@@ -191,6 +194,7 @@ void pv_switch_on(struct pv_cpu *c)
 
 	set_rsp0(pv_stack_top);
 	load_tables();
+	host_cr4 = read_cr4();
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
 	wrmsr(MSR_STAR, star);
 	wrmsr(MSR_LSTAR, (uintptr_t)pv_syscall);
@@ -215,7 +219,7 @@ void pv_switch_off(void)
 	paging_use();
 	__asm__ volatile("movq %0, %%dr7" : : "r"(UINT64_C(0x400)));
 	write_cr0(read_cr0() & ~CR0_TS);
-	write_cr4(read_cr4() & ~CR4_FSGSBASE);
+	write_cr4(host_cr4);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
 	pv_current = NULL;
 	trap_own_fault = NULL;
@@ -284,7 +288,7 @@ void pv_set_other_gs_base(uint64_t base)
 
 void pv_follow_cr4(const struct pv_cpu *c)
 {
-	write_cr4((read_cr4() & ~CR4_FSGSBASE) | (c->cr4 & CR4_FSGSBASE));
+	write_cr4((read_cr4() & ~PV_CR4_RING_3) | (c->cr4 & PV_CR4_RING_3));
 }
 
 static inline void swapgs(void)

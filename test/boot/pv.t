@@ -138,11 +138,17 @@ attack() {
 attack pvlife 33
 attack pvhandles 34
 attack pvframes 25
-attack pvpriv 68
+attack pvpriv 69
 attack pvtables 77
 attack pvquick 8
 attack pvcalls 36
 attack pvforeign 28
+
+# Protection keys, which the hypervisor uses for other guests.
+vmmu run --mmu direct --memory 64M --timeout 60 --features=+pku,+fsgsbase \
+	--kernel "$BUILD/guest/pvpriv.elf" --stats "$scratch/stats"
+is "with keys: status" "$status" 1
+is "with keys: what went wrong" "$(grep -a FAILED <<<"$output")" ""
 
 # A flaw that is planted: the frame table says that one of the bystander's
 # frames is the guest's. The guest gets at it, and the bystander shows it.

@@ -56,6 +56,8 @@ static bool writes(const char *bytes, size_t n, const volatile void *gva)
 		assert_int_equal(rig.c->info->arch.cr2, (uintptr_t)gva);
 		return false;
 	}
+	/* Of rflags an instruction has the arithmetic ones alone (XSA-202). */
+	assert_int_equal(rig_frame.rflags & ~UINT64_C(0x8d5), 0x202);
 	return true;
 }
 #define WRITES(bytes, gva) writes(bytes, sizeof(bytes) - 1, gva)
@@ -237,6 +239,12 @@ static void what_is_no_write_of_an_entry(void **state)
 	assert_false(WRITES("\x0f\xff", &TABLE[2]));
 	assert_false(WRITES("\x66\x0f\x7f\x07", &TABLE[2])); /* movdqa */
 	assert_int_equal(TABLE[2], good);
+	/* Others by the time that they are looked at: POPF, CLI, STI, IRET. */
+	*(uint64_t *)STACK = 0;
+	assert_false(WRITES("\x9d", &TABLE[2]));
+	assert_false(WRITES("\xfa", &TABLE[2]));
+	assert_false(WRITES("\xfb", &TABLE[2]));
+	assert_false(WRITES("\x48\xcf", &TABLE[2]));
 	/* Another kind of fault. */
 	for (unsigned error = 0; error < 16; error++) {
 		if ((error & 11) == 3)
