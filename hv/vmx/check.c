@@ -80,9 +80,9 @@ static void must(struct state *s, bool holds, const char *what)
 	s->check->failed(s->check->ctx, what);
 }
 
-static bool canonical(uint64_t address)
+static bool canonical(const struct state *s, uint64_t address)
 {
-	return (address >> 47) == 0 || (address >> 47) == 0x1ffff;
+	return vmx_canonical(s->check, address);
 }
 
 /* 1. Control registers, debug registers, MSRs. */
@@ -122,9 +122,9 @@ static void check_msrs(struct state *s)
 	must(s, !(read(s, VMCS_GUEST_DEBUGCTL) & ~DEBUGCTL_BITS),
 	     "DEBUGCTL has a reserved bit");
 	must(s, !(read(s, VMCS_GUEST_DR7) >> 32), "DR7 has high bits");
-	must(s, canonical(read(s, VMCS_GUEST_SYSENTER_ESP)),
+	must(s, canonical(s, read(s, VMCS_GUEST_SYSENTER_ESP)),
 	     "SYSENTER_ESP is not canonical");
-	must(s, canonical(read(s, VMCS_GUEST_SYSENTER_EIP)),
+	must(s, canonical(s, read(s, VMCS_GUEST_SYSENTER_EIP)),
 	     "SYSENTER_EIP is not canonical");
 	must(s, vmx_pat_valid(read(s, VMCS_GUEST_PAT)),
 	     "PAT has a type that there is not");
@@ -163,10 +163,10 @@ static void check_bases(struct state *s)
 		[DS] = "DS has a base above 4 GiB",
 	};
 
-	must(s, canonical(s->seg[TR].base), "TR's base is not canonical");
-	must(s, canonical(s->seg[FS].base), "FS's base is not canonical");
-	must(s, canonical(s->seg[GS].base), "GS's base is not canonical");
-	must(s, !s->seg[LDTR].usable || canonical(s->seg[LDTR].base),
+	must(s, canonical(s, s->seg[TR].base), "TR's base is not canonical");
+	must(s, canonical(s, s->seg[FS].base), "FS's base is not canonical");
+	must(s, canonical(s, s->seg[GS].base), "GS's base is not canonical");
+	must(s, !s->seg[LDTR].usable || canonical(s, s->seg[LDTR].base),
 	     "LDTR's base is not canonical");
 	for (unsigned i = ES; i <= DS; i++)
 		must(s,
@@ -306,11 +306,11 @@ static void check_segments(struct state *s)
 static void check_tables(struct state *s)
 {
 	must(s,
-	     canonical(read(s, VMCS_GUEST_GDTR_BASE)) &&
+	     canonical(s, read(s, VMCS_GUEST_GDTR_BASE)) &&
 		     !(read(s, VMCS_GUEST_GDTR_LIMIT) >> 16),
 	     "GDTR has a wrong base or limit");
 	must(s,
-	     canonical(read(s, VMCS_GUEST_IDTR_BASE)) &&
+	     canonical(s, read(s, VMCS_GUEST_IDTR_BASE)) &&
 		     !(read(s, VMCS_GUEST_IDTR_LIMIT) >> 16),
 	     "IDTR has a wrong base or limit");
 }
@@ -320,13 +320,14 @@ static void check_tables(struct state *s)
 static void check_flow(struct state *s)
 {
 	bool code_64 = s->long_mode && (s->seg[CS].rights & RIGHTS_L);
-	/* The last byte below the hole may be the last executed: bit 47 is
-	 * not looked at. */
-	uint64_t rip = read(s, VMCS_GUEST_RIP), high = rip >> 48;
+	uint64_t rip = read(s, VMCS_GUEST_RIP);
+	/* The last byte below the hole may be the last executed: the highest
+	 * bit of those that count is not looked at. */
+	uint64_t high = (uint64_t)((int64_t)rip >> s->check->linear_bits);
 	bool interrupt = (s->event & VMX_EVENT_VALID) &&
 			 (s->event & VMX_EVENT_TYPE) == VMX_EVENT_INTERRUPT;
 
-	must(s, code_64 ? high == 0 || high == 0xffff : !(rip >> 32),
+	must(s, code_64 ? !high || !~high : !(rip >> 32),
 	     "rip does not fit the mode");
 	must(s, (s->rflags & RFLAGS_FIXED) && !(s->rflags & RFLAGS_RESERVED),
 	     "rflags has reserved bits");

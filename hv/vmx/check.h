@@ -20,6 +20,7 @@ struct vmx_check {
 	const struct vmx_caps *caps; /* for vmx_check_own */
 	const struct vmx_controls *controls;
 	uint8_t maxphyaddr;
+	uint8_t linear_bits; /* of the processor: 48 or 57 */
 };
 
 /* All of SDM 3C 26.3.1, in its order. Answers how many have failed. */
@@ -28,6 +29,16 @@ unsigned vmx_check_guest(const struct vmx_check *check);
 /* Of SDM 3C 26.2 what can fail with the fields that the engine uses: controls
  * and the host's state. The same. */
 unsigned vmx_check_own(const struct vmx_check *check);
+
+/* As far as this processor's linear addresses go, whatever mode its guest is
+ * in. */
+static inline bool vmx_canonical(const struct vmx_check *check,
+				 uint64_t address)
+{
+	unsigned free = 64u - check->linear_bits;
+
+	return (uint64_t)((int64_t)(address << free) >> free) == address;
+}
 
 /* Each of the eight is a memory type. */
 bool vmx_pat_valid(uint64_t pat);

@@ -175,11 +175,6 @@ static void check_event(struct own *o)
 
 /* 4. The host. */
 
-static bool canonical(uint64_t address)
-{
-	return (address >> 47) == 0 || (address >> 47) == 0x1ffff;
-}
-
 static void check_host_registers(struct own *o)
 {
 	const struct vmx_controls *c = o->check->controls;
@@ -222,7 +217,7 @@ static void check_host_addresses(struct own *o)
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		must(o, canonical(read(o, fields[i])),
+		must(o, vmx_canonical(o->check, read(o, fields[i])),
 		     "an address of the host's is not canonical");
 }
 

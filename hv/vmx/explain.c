@@ -43,13 +43,15 @@ static void explain(struct vcpu *v,
 {
 	const struct vmx_vcpu *s = v->engine_state;
 	struct text t = { text, size };
+	uint32_t sizes = cpuid(0x80000008, 0).eax;
 	const struct vmx_check check = {
 		.read = read_field,
 		.failed = take_first,
 		.ctx = &t,
 		.caps = &s->cpu->caps,
 		.controls = &s->cpu->controls,
-		.maxphyaddr = (uint8_t)cpuid(0x80000008, 0).eax,
+		.maxphyaddr = (uint8_t)sizes,
+		.linear_bits = (uint8_t)(sizes >> 8),
 	};
 
 	if (!check_all(&check))

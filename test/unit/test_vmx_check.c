@@ -184,6 +184,20 @@ static void what_is_delivered(void **state)
 	assert_non_null(strstr(rig.first, "NMI"));
 }
 
+/* A processor with 5-level paging has more, in any mode of the guest's. */
+static void longer_addresses(void **state)
+{
+	(void)state;
+	rig.field[BASE(FS)] = ODD;
+	rig.field[VMCS_GUEST_RIP] = ODD << 8;
+	assert_int_equal(check(), 2);
+	rig.linear_bits = 57;
+	assert_int_equal(check(), 0);
+	rig.field[BASE(FS)] = ODD << 9;
+	rig.field[VMCS_GUEST_RIP] = ODD << 10;
+	assert_int_equal(check(), 2);
+}
+
 /* What each activity takes: SDM 3C 26.3.1.5. */
 static void what_wakes(void **state)
 {
@@ -273,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup(virtual_8086, setup),
 		cmocka_unit_test_setup(what_is_wrong_is_named, setup),
 		cmocka_unit_test_setup(what_is_delivered, setup),
+		cmocka_unit_test_setup(longer_addresses, setup),
 		cmocka_unit_test_setup(what_wakes, setup),
 		cmocka_unit_test_setup(what_is_not_active, setup),
 		cmocka_unit_test_setup(a_step_that_is_held, setup),

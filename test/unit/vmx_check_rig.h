@@ -19,6 +19,7 @@
 static struct rig {
 	uint64_t field[FIELDS];
 	unsigned count;
+	uint8_t linear_bits; /* 0: 48 */
 	char first[96];
 } rig;
 
@@ -57,6 +58,7 @@ static unsigned check_by(unsigned (*rules)(const struct vmx_check *c),
 		.caps = caps,
 		.controls = &controls,
 		.maxphyaddr = 39,
+		.linear_bits = rig.linear_bits ? rig.linear_bits : 48,
 	};
 
 	rig.count = 0;
