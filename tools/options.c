@@ -304,15 +304,19 @@ static const char *set_cpus(struct options *options, const char *text)
 	return wrong;
 }
 
-/* Words of the hypervisor's command line stand between spaces. */
+/* Words of the hypervisor's command line stand between spaces, and on their way
+ * through GRUB between quotes. A word that is a path is none of its keys'. */
 static const char *add_set(struct options *options, const char *text)
 {
-	const char *equals = strchr(text, '=');
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz-";
+	size_t key = strspn(text, letters);
 
-	if (!equals || equals == text)
+	if (!key || text[key] != '=')
 		return "is not of the form KEY=VALUE";
 	if (strpbrk(text, " \t\n"))
 		return "holds a blank";
+	if (strpbrk(text, "'\"\\"))
+		return "holds a quote or a backslash";
 	if (options->set_count == OPTIONS_SET_MAX)
 		return "is one too many";
 	options->set[options->set_count++] = text;

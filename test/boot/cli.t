@@ -70,6 +70,8 @@ refuses 4 "switch-every= needs more than one scheme" run --switch-every 40 \
 	--kernel "$BUILD/guest/hello.elf"
 refuses 2 "^vmmu: --set word is not of the form" run --set word
 refuses 2 "^vmmu: --set a=b c holds a blank" run --set "a=b c"
+refuses 2 "^vmmu: --set a/b=c is not of the form" run --set a/b=c
+refuses 2 "^vmmu: --set a='b holds a quote" run --set "a='b"
 refuses 2 "^vmmu: --icount needs --machine tcg" \
 	run --kernel "$hello" --icount --machine kvm
 long=$(head -c 2048 /dev/zero | tr '\0' x)
