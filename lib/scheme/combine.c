@@ -180,6 +180,19 @@ bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 	return a->verdict == VMMU_RESUME;
 }
 
+bool combine_again(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
+		   struct combined *c, struct vmmu_answer *a)
+{
+	struct vmmu_fault implicit = *f;
+	uint64_t number = cpu->vm->stats.pf_taken;
+	bool again = cpu->spurious == f->gva.v && cpu->spurious_at == number;
+
+	cpu->spurious = f->gva.v;
+	cpu->spurious_at = number + 1;
+	implicit.access &= ~VMMU_AC;
+	return again && f->access & VMMU_AC && !combine(cpu, &implicit, c, a);
+}
+
 bool combine_quietly(struct vmmu_cpu *cpu, gva_t gva, struct combined *c)
 {
 	/* A supervisor's read with AC is what least pages refuse. */

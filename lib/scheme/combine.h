@@ -25,6 +25,13 @@ bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
  * guest's tables, and false wherever anything would have to be. */
 bool combine_quietly(struct vmmu_cpu *cpu, gva_t gva, struct combined *c);
 
+/* The fault's entry is there already: is it the last one again, though the TLB
+ * has forgotten the address since? Then the access is one of the processor's
+ * own to GDT, LDT, IDT or TSS, which SMAP binds whatever AC is (SDM 3A 4.6.1)
+ * and no error code tells of. True: answered as that; *c is of no use. */
+bool combine_again(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
+		   struct combined *c, struct vmmu_answer *a);
+
 /* May pages be lent to the supervisor: cpu->lent? */
 bool combine_may_lend(const struct vmmu_cpu *cpu);
 

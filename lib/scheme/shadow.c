@@ -46,7 +46,7 @@ static void find_root(struct vmmu_cpu *cpu, struct shadow_vm *s)
 }
 
 static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
-		   const struct combined *c, enum shadow_fill r,
+		   struct combined *c, enum shadow_fill r,
 		   struct vmmu_answer *a)
 {
 	struct vmmu_stats *stats = &cpu->vm->stats;
@@ -56,6 +56,8 @@ static void answer(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		finding_fixed(stats, &c->found);
 		return;
 	case SHADOW_THERE:
+		if (combine_again(cpu, f, c, a))
+			return;
 		stats->pf_spurious++;
 		vm_flush_gva(cpu, f->gva);
 		return;

@@ -45,6 +45,8 @@ static void vtlb_fault(struct vmmu_cpu *cpu, const struct vmmu_fault *fault,
 		vtlb_around(cpu, v, fault->gva, &c, &at);
 		return;
 	case VTLB_THERE:
+		if (combine_again(cpu, fault, &c, a))
+			return;
 		cpu->vm->stats.pf_spurious++;
 		vm_flush_gva(cpu, fault->gva);
 		return;

@@ -187,6 +187,49 @@ static void not_everything_is_lent(void **state)
 	}
 }
 
+static enum vmmu_verdict fault(struct guest *g, uint64_t gva, unsigned access)
+{
+	const struct vmmu_fault f = { .gva = mk_gva(gva), .access = access };
+
+	vmmu_cpu_fault(&g->cpu, &f, &g->answer);
+	return g->answer.verdict;
+}
+
+/* The processor reads a segment descriptor in a user's page while AC is set.
+ * The engine cannot tell; but the entry is there, and the fault comes again. */
+static void smap_binds_the_processor_itself(void **state)
+{
+	(void)state;
+	for (unsigned s = 0; s < 2; s++) {
+		struct guest *g = begin_smap(schemes[s]);
+		const struct vmmu_stats *stats = &g->vm.stats;
+
+		assert_int_equal(touch(g, VA, VMMU_R | VMMU_AC), VMMU_RESUME);
+		assert_false(reaches(g, VA, VMMU_R | VMMU_IMPLICIT));
+		/* A stale TLB, as far as one fault says. */
+		assert_int_equal(fault(g, VA, VMMU_R | VMMU_AC), VMMU_RESUME);
+		assert_int_equal(touch(g, VA + 0x1000, VMMU_R | VMMU_AC),
+				 VMMU_RESUME);
+		fault(g, VA + 0x1000, VMMU_R | VMMU_AC);
+		assert_int_equal(fault(g, VA, VMMU_R | VMMU_AC), VMMU_RESUME);
+		assert_int_equal(fault(g, VA, VMMU_R | VMMU_AC), VMMU_INJECT);
+		assert_int_equal(g->answer.error_code, VMMU_PF_P);
+		assert_int_equal(g->answer.gva.v, VA);
+		assert_int_equal(stats->pf_taken, stats->pf_fixed +
+							  stats->pf_spurious +
+							  stats->pf_guest);
+		assert_int_equal(stats->pf_guest, 1);
+		/* SMAP does not forbid a supervisor's page. */
+		map(g, VA, DATA | P | A | D);
+		vmmu_cpu_invalidate(&g->cpu, mk_gva(VA));
+		assert_int_equal(touch(g, VA, VMMU_R | VMMU_AC), VMMU_RESUME);
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(fault(g, VA, VMMU_R | VMMU_AC),
+					 VMMU_RESUME);
+		end(g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +238,7 @@ int main(void)
 		cmocka_unit_test(a_loan_ends_with_a_flush),
 		cmocka_unit_test(two_pages_are_lent_at_most),
 		cmocka_unit_test(not_everything_is_lent),
+		cmocka_unit_test(smap_binds_the_processor_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
