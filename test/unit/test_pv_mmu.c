@@ -274,7 +274,9 @@ static void unpin_much(void)
 	assert_int_equal(call(update_va_mapping, entry,
 			      rig_mfn_of(entry) << 12 | P_RO, UVMF_INVLPG),
 			 0);
+	rig.takes = 0;
 	assert_int_equal(rig_ext(MMUEXT_PIN_L3_TABLE, rig_mfn_of(entry), 0), 0);
+	assert_true(rig.takes > 2);
 	assert_int_equal(rig_ext(MMUEXT_UNPIN_TABLE, rig_mfn_of(entry), 0), 0);
 	assert_int_equal(rig.d->direct.doomed_count, 1);
 	rig.takes = 0;
