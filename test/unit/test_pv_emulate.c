@@ -172,6 +172,15 @@ static void cr2_to_cr8(void **state)
 	assert_false(DOES("\x0f\x22\xe0"));
 	rig_frame.rax = UINT64_C(1) << 21; /* SMAP: hidden */
 	assert_false(DOES("\x0f\x22\xe0"));
+	/* Where the guest may have it, it has it when it says so. */
+	rig_frame.rax = CR4_FSGSBASE;
+	assert_false(DOES("\x0f\x22\xe0"));
+	rig.vm.cpuid.cr4 |= CR4_FSGSBASE;
+	assert_true(DOES("\x0f\x22\xe0"));
+	assert_int_equal(machine.cr[4], cr4 | CR4_FSGSBASE);
+	rig_frame.rax = 0;
+	assert_true(DOES("\x0f\x22\xe0"));
+	assert_int_equal(machine.cr[4], cr4);
 	assert_false(DOES("\x44\x0f\x20\xc0")); /* cr8 */
 	assert_false(DOES("\x44\x0f\x22\xc0"));
 	assert_false(DOES("\x0f\x20\xc8")); /* cr1 */
