@@ -5,7 +5,8 @@
  * Wherever Zydis decodes, the length must be the same, and of instructions
  * with a memory operand its parts. Wherever no bytes at all make Zydis decode
  * an opcode, ours must be INSN_UNKNOWN. Left out: what only Knights Corner
- * had (MVEX, and some VEX opcodes with lengths of their own).
+ * had (MVEX, and some VEX opcodes with lengths of their own), and what came
+ * after Zydis 4.0.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,6 +159,26 @@ static bool is_knights_corner(const ZydisDecodedInstruction *z)
 	       z->meta.isa_ext == ZYDIS_ISA_EXT_KNCV;
 }
 
+/* What later versions of Zydis know. No guest has it: CPUID shows what a guest
+ * may use by its leaves, and none of these. */
+static bool is_newer(const ZydisDecodedInstruction *z)
+{
+	static const char *const sets[] = {
+		"AVX_IFMA",	 "AVX_NE_CONVERT",
+		"AVX_VNNI_INT8", "AVX_VNNI_INT16",
+		"MSRLIST",	 "PBNDKB",
+		"RAO_INT",	 "SHA512",
+		"SM3",		 "SM4",
+		"WRMSRNS",
+	};
+	const char *name = ZydisISASetGetString(z->meta.isa_set);
+
+	for (unsigned i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		if (strcmp(name, sets[i]) == 0)
+			return true;
+	return false;
+}
+
 /* True when Zydis decodes these bytes; then ours has answered the same. */
 static bool compare(struct oracle *o, const uint8_t *bytes)
 {
@@ -168,7 +189,7 @@ static bool compare(struct oracle *o, const uint8_t *bytes)
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(
 		    &o->decoder, NULL, bytes, INSN_LENGTH_MAX, &z)))
 		return false;
-	if (is_knights_corner(&z))
+	if (is_knights_corner(&z) || is_newer(&z))
 		return false;
 	status = insn_decode(&in, bytes, BYTES, o->bits);
 	expect(o, bytes, "status", status, INSN_OK);
