@@ -190,10 +190,11 @@ static void link_four(struct vmmu_cpu *cpu, struct shadow_vm *s,
 	}
 }
 
-/* The guest's table, which the guest cannot write to unseen. False: not so. */
+/* The guest's table, which no processor writes to unseen. False: not so. */
 static bool table_of(struct vmmu_cpu *cpu, struct shadow_vm *s,
 		     const struct shadow_page *p, uint8_t **page)
 {
+	shadow_settle(s);
 	return shadow_ask(cpu, s, p->key.gfn, VMMU_R, page) &&
 	       p->key.frame != SHADOW_NO_FRAME;
 }
@@ -209,7 +210,6 @@ static void inherit(struct vmmu_cpu *cpu, struct shadow_vm *s,
 
 	if (!from || !cpu->mode.straight || from->key.mode != p->key.mode)
 		return;
-	shadow_settle(s);
 	if (!table_of(cpu, s, p, &page))
 		return;
 	for (rows = from->rows >> 32 << 32; rows; rows &= rows - 1) {

@@ -95,6 +95,41 @@ static void what_another_vcpu_wrote_last_counts_in(enum mode mode)
 }
 EACH(what_another_vcpu_wrote_last_counts)
 
+/* A root is made anew for a vCPU that comes from another scheme, and takes what
+ * the guest's leads to from the cache: that is read when every processor knows
+ * that it may not write there. */
+static void a_new_root_is_read_when_it_is_protected(void **state)
+{
+	struct guest *g = guest(LEVEL4);
+	const uint64_t root = OTHERS, upper = OTHERS + 0x10000;
+	struct vmmu_cpu other;
+	uint64_t entry = 0;
+
+	(void)state;
+	late_gpa = 0;
+	g->vm.roots = 1;
+	g->lab.hooks.flushed = flushed;
+	assert_true(vmmu_cpu_init(&other, &g->vm, &vmmu_vtlb));
+	vmmu_cpu_set_regs(&other, &g->regs, &g->features);
+	assert_true(vmmu_cpu_switch(&g->cpu, &vmmu_shadow));
+	map(g, SEEN(0), DATA | P | W | U | A | D);
+	go(g, SEEN(0), VMMU_W);
+	/* The first root goes, and what was below it stays. */
+	vmmu_gmem_read(&g->cpu.mem, mk_gpa(TABLE), &entry, 8);
+	write_entry(g, root, entry);
+	vmmu_cpu_load_root(&g->cpu, root);
+	quiet(g);
+	assert_true(shadow_of(&g->vm)->orphans);
+	late_gpa = TABLE;
+	late_entry = upper | P | W | U | A;
+	assert_true(vmmu_cpu_switch(&other, &vmmu_shadow));
+	assert_int_equal(late_gpa, 0);
+	g->root.cpu = &other;
+	assert_false(reaches(g, SEEN(0), VMMU_R));
+	vmmu_cpu_fini(&other);
+	end(g);
+}
+
 /* SDM 3A 4.10.4.1: INVLPG drops all entries to tables that are cached, of
  * whichever address. So an entry made below later is not for who had the table
  * before. */
@@ -130,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_another_vcpu_wrote_last_counts),
+		cmocka_unit_test(a_new_root_is_read_when_it_is_protected),
 		cmocka_unit_test(invlpg_closes_upper_tables),
 	};
 
