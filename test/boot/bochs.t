@@ -68,7 +68,7 @@ like "no processor of Bochs's: sentence" "$sentence" \
 "$BUILD/vmmu" run --machine bochs --kernel "$BUILD/guest/spin.elf" \
 	--memory 64M </dev/null >"$scratch/output" 2>"$scratch/sentence" &
 pid=$!
-until grep -q on "$scratch/output"; do sleep 0.1; done
+await grep -q on "$scratch/output"
 kill -KILL $(cat /proc/$pid/task/$pid/children)
 wait $pid
 is "Bochs killed: status" "$?" 10
@@ -86,7 +86,7 @@ for signal in INT TERM HUP; do
 	setsid env --default-signal=INT "$BUILD/vmmu" run --machine bochs \
 		--kernel "$KERNEL" </dev/null 2>"$scratch/sentence" &
 	pid=$!
-	until [ -e "$scratch"/tmp/*/mkrescue ]; do sleep 0.02; done
+	await eval '[ -e "$scratch"/tmp/*/mkrescue ]'
 	kill -$signal $pid
 	wait $pid
 	is "SIG$signal while the disc is made: status" "$?" \

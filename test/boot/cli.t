@@ -163,7 +163,7 @@ for mmu in none nested; do
 	"$BUILD/vmmu" run --mmu $mmu --kernel "$BUILD/guest/spin.elf" \
 		</dev/null >"$scratch/output" 2>"$scratch/sentence" &
 	pid=$!
-	until grep -q on "$scratch/output"; do sleep 0.05; done
+	await grep -q on "$scratch/output"
 	kill -KILL $(cat /proc/$pid/task/$pid/children)
 	wait $pid
 	is "--mmu $mmu, QEMU killed: status" "$?" 10

@@ -51,6 +51,15 @@ vmmu() {
 	sentence=$(cat "$scratch/sentence")
 }
 
+# await COMMAND...: until it succeeds, a minute at most.
+await() {
+	local i
+	for i in {1..1200}; do
+		"$@" && return
+		sleep 0.05
+	done
+}
+
 # stat PATH: of the statistics that --stats "$scratch/stats" left.
 stat() {
 	jq -r "$1" "$scratch/stats"
