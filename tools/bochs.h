@@ -6,6 +6,10 @@
 
 #include "qemu.h"
 
+/* Without it, of the package grub-pc-bin, grub-mkrescue makes a disc that does
+ * not boot, and is content. */
+#define GRUB_MODULES "/usr/lib/grub/i386-pc/moddep.lst"
+
 /* What a machine of Bochs's has at most. */
 #define BOCHS_MEMORY_MAX (UINT64_C(2048) << 20)
 

@@ -46,7 +46,8 @@ int host_find_bochs(struct outcome *out)
 {
 	if (in_path("bochs") && in_path("grub-mkrescue") &&
 	    in_path("xorriso") && in_path("mformat") &&
-	    access(BOCHS_BIOS, R_OK) == 0 && access(BOCHS_VGA_BIOS, R_OK) == 0)
+	    access(GRUB_MODULES, R_OK) == 0 && access(BOCHS_BIOS, R_OK) == 0 &&
+	    access(BOCHS_VGA_BIOS, R_OK) == 0)
 		return OUTCOME_GOOD;
 	return outcome_set(out, OUTCOME_START,
 			   "Bochs is not all installed: on Debian, apt-get "

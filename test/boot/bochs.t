@@ -50,6 +50,17 @@ vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --append "a='b c'"
 is "a quote: status" "$status" 2
 like "a quote: sentence" "$sentence" "^vmmu: --append holds a quote"
 
+# A part of GRUB that nothing but the disc would miss. Hidden from this run,
+# where the kernel lets us.
+if unshare -rm true 2>"$scratch/ok.out"; then
+	unshare -rm sh -c 'mount -t tmpfs none /usr/lib/grub && exec "$@"' sh \
+		"$BUILD/vmmu" run --machine bochs --timeout 30 \
+		--kernel "$BUILD/guest/hello.elf" 2>"$scratch/sentence"
+	is "no grub-pc-bin: status" "$?" 4
+	like "no grub-pc-bin: sentence" "$(cat "$scratch/sentence")" \
+		"^vmmu: Bochs is not all installed: .*grub-pc-bin"
+fi
+
 # Nothing of a directory's name is said to Bochs.
 mkdir "$scratch/a name, of words"
 TMPDIR="$scratch/a name, of words" vmmu run --machine bochs --timeout 60 \
