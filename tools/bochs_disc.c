@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,9 +111,9 @@ static int make_tree(const struct bochs *bochs, struct outcome *out)
 /* In the child: silent, but for what goes into its log. What it makes for a
  * while lies in our directory too. It has a group of its own, so that a signal
  * of the terminal's is ours to pass on. */
-static void become_mkrescue(const struct bochs *bochs)
+static void become_mkrescue(const struct bochs *bochs, int log)
 {
-	int fd, null = open("/dev/null", O_RDONLY);
+	int null = open("/dev/null", O_RDONLY);
 	sigset_t none;
 
 	setpgid(0, 0);
@@ -120,10 +121,9 @@ static void become_mkrescue(const struct bochs *bochs)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (chdir(bochs->dir) < 0 || setenv("TMPDIR", ".", 1) < 0)
 		_exit(127);
-	fd = open("mkrescue", O_WRONLY | O_CREAT, 0600);
 	dup2(null, 0);
-	dup2(fd, 1);
-	dup2(fd, 2);
+	dup2(log, 1);
+	dup2(log, 2);
 	execlp("grub-mkrescue", "grub-mkrescue", "-o", "disc.iso", "root",
 	       NULL);
 	_exit(127);
@@ -152,24 +152,46 @@ static int await_mkrescue(pid_t pid, int *status, struct outcome *out)
 	return OUTCOME_GOOD;
 }
 
+/* The last line of its log says why. */
+static int tell_no_disc(int log, struct outcome *out)
+{
+	char line[300], last[300] = "grub-mkrescue said nothing";
+	FILE *lines = fdopen(log, "r");
+
+	if (lines)
+		rewind(lines);
+	while (lines && fgets(line, sizeof(line), lines)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (*line)
+			memcpy(last, line, sizeof(last));
+	}
+	if (lines)
+		fclose(lines);
+	else
+		close(log);
+	return outcome_set(out, OUTCOME_START, "no disc for Bochs: %s", last);
+}
+
+/* Its log is in memory: the directory may have no room, which is what it would
+ * have to say. */
 static int run_mkrescue(const struct bochs *bochs, struct outcome *out)
 {
-	pid_t pid = fork();
-	int status = -1;
+	int status = -1, log = memfd_create("mkrescue", MFD_CLOEXEC);
+	pid_t pid = log < 0 ? -1 : fork();
 
 	if (pid == 0)
-		become_mkrescue(bochs);
+		become_mkrescue(bochs, log);
+	if (pid < 0)
+		failed("no disc for Bochs", out);
 	if (pid > 0) {
 		setpgid(pid, pid);
-		if (await_mkrescue(pid, &status, out))
-			return out->status;
+		await_mkrescue(pid, &status, out);
 	}
-	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return OUTCOME_GOOD;
-	return outcome_set(out, OUTCOME_START,
-			   "grub-mkrescue made no disc for Bochs: on Debian, "
-			   "apt-get install grub-pc-bin grub-common xorriso "
-			   "mtools");
+	if (!out->status && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
+		return tell_no_disc(log, out);
+	if (log >= 0)
+		close(log);
+	return out->status;
 }
 
 int bochs_disc_make(struct bochs *bochs, const struct qemu *qemu,

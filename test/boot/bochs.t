@@ -50,9 +50,15 @@ vmmu run --machine bochs --kernel "$BUILD/guest/hello.elf" --append "a='b c'"
 is "a quote: status" "$status" 2
 like "a quote: sentence" "$sentence" "^vmmu: --append holds a quote"
 
-# A part of GRUB that nothing but the disc would miss. Hidden from this run,
-# where the kernel lets us.
+# A part of GRUB that nothing but the disc would miss, and a file system with
+# no room for one: for this run alone, where the kernel lets us.
 if unshare -rm true 2>"$scratch/ok.out"; then
+	unshare -rm sh -c 'mount -t tmpfs -o size=2M none "$TMPDIR" && exec "$@"' \
+		sh "$BUILD/vmmu" run --machine bochs --timeout 30 \
+		--kernel "$BUILD/guest/hello.elf" 2>"$scratch/sentence"
+	is "no room for the disc: status" "$?" 4
+	like "no room for the disc: sentence" "$(cat "$scratch/sentence")" \
+		"^vmmu: no disc for Bochs: .*No space left on device"
 	unshare -rm sh -c 'mount -t tmpfs none /usr/lib/grub && exec "$@"' sh \
 		"$BUILD/vmmu" run --machine bochs --timeout 30 \
 		--kernel "$BUILD/guest/hello.elf" 2>"$scratch/sentence"
@@ -97,7 +103,7 @@ for signal in INT TERM HUP; do
 	setsid env --default-signal=INT "$BUILD/vmmu" run --machine bochs \
 		--kernel "$KERNEL" </dev/null 2>"$scratch/sentence" &
 	pid=$!
-	await eval '[ -e "$scratch"/tmp/*/mkrescue ]'
+	await eval '[ -e "$scratch"/tmp/*/grub.* ]'
 	kill -$signal $pid
 	wait $pid
 	is "SIG$signal while the disc is made: status" "$?" \
