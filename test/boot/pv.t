@@ -177,6 +177,19 @@ stopped user "no page table for it"
 stopped root "cannot be written"
 stopped crash "says that it has crashed"
 
+# QEMU 7.2 makes two exceptions of a single step over a breakpoint, of which the
+# second comes at the handler's first instruction; others make one.
+one_or_the_end() {
+	echo "status $status, $sentence"
+	[ "$status" = 1 ] ||
+		[[ $status = 6 && $sentence =~ "two debug exceptions at once" ]]
+}
+for way in step int1; do
+	run pvkill $way
+	ok "$label: one debug exception, or the guest's end" one_or_the_end
+	ok "$label: nothing is left or wrong" came_back
+done
+
 # A system call, a page fault, one with DF set, and an event, where nothing but
 # that event comes back to the hypervisor.
 for way in call fault down event; do
