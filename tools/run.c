@@ -245,8 +245,6 @@ static bool find_bare_end(const struct session *session, struct bare_end *end)
 	if (session->options->bochs)
 		return find_bochs_end(session, end);
 	*end = (struct bare_end){ "poweroff", 0, "the guest powered off" };
-	if (strcmp(reason, "guest-shutdown") == 0)
-		return true;
 	if (strcmp(reason, "guest-reset") == 0) {
 		bool fault = triple_faulted(&session->qemu);
 
@@ -255,10 +253,12 @@ static bool find_bare_end(const struct session *session, struct bare_end *end)
 				      : "it reset the machine";
 		return true;
 	}
-	/* Before it ran, an odd status is QEMU's own complaint. */
-	if (!session->qmp.resumed || !WIFEXITED(status) ||
-	    !(WEXITSTATUS(status) & 1) || *reason)
+	/* A write to the exit port is a shutdown, too, from QEMU 9 on. Before
+	 * it ran, an odd status is QEMU's own complaint. */
+	if (!session->qmp.resumed || !WIFEXITED(status))
 		return false;
+	if (!(WEXITSTATUS(status) & 1))
+		return strcmp(reason, "guest-shutdown") == 0;
 	end->how = "exit";
 	end->code = WEXITSTATUS(status) >> 1;
 	end->sentence = wrote_exit_port;

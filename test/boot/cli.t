@@ -99,6 +99,29 @@ refuses 4 "^vmmu: /no/such: no such file$" \
 refuses 4 "^vmmu: /etc/passwd: not a hypervisor's image" \
 	run --kernel "$hello" --hypervisor /etc/passwd
 refuses 4 "^vmmu: QEMU did not start: " "${bare[@]}" --qemu /bin/false
+# QEMU up to 8 says nothing of a write to the exit port, later ones that it is a
+# shutdown; the status is the same. And a power-off is 0.
+stand_in() {
+	cat >"$scratch/qemu" <<-END
+		#!/usr/bin/env bash
+		fd=\$(printf '%s\n' "\$@" | sed -n 's/^socket,id=control,fd=//p')
+		echo '{"QMP":{}}' >&"\$fd"
+		read -r capabilities <&"\$fd"
+		read -r cont <&"\$fd"
+		echo '{"event":"RESUME"}' >&"\$fd"
+		$1
+		exit $2
+	END
+	chmod +x "$scratch/qemu"
+	vmmu "${bare[@]}" --qemu "$scratch/qemu"
+}
+shutdown='echo "{\"event\":\"SHUTDOWN\",\"data\":{\"reason\":\"guest-shutdown\"}}" >&"$fd"'
+stand_in : 7
+is "the exit port, QEMU 8" "$status" 7
+stand_in "$shutdown" 7
+is "the exit port, QEMU 10" "$status" 7
+stand_in "$shutdown" 0
+is "a power-off" "$status" 0
 refuses 4 "^vmmu: QEMU did not start: .*no-such' not found" \
 	"${bare[@]}" --features +no-such
 refuses 4 "^vmmu: /: is a directory" run --kernel "$hello" --monitor /
