@@ -9,8 +9,9 @@
  * What comes from ring 0 is the hypervisor's own and goes on to cpu/entry.S.
  *
  * SWAPGS is between the guest's own two modes alone: GS is the guest's
- * throughout, and what is needed is reached relative to rip. With several processors each gets its own copy of
- * these few words, and of the two entry points that read them.
+ * throughout, and what is needed is reached relative to rip. With several
+ * processors each gets its own copy of these few words, and of the two entry
+ * points that read them.
  *
  * SYSRET with an address that is not canonical faults in ring 0 on the guest's
  * stack on some processors (Intel SDM 2B, SYSRET): such a return, and one with
