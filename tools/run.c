@@ -327,7 +327,7 @@ static void judge_death(struct session *session, struct outcome *out)
 				    : " without a report");
 }
 
-/* Ended from here: the report says so, as nobody else can. */
+/* Ended from here, or dead: the report says so, as nobody else can. */
 static json_t *report_killed(const struct session *session,
 			     const struct outcome *out)
 {
@@ -346,10 +346,12 @@ static void judge(struct session *session, struct outcome *out)
 	else if (!*report && options_bare(session->options) &&
 		 find_bare_end(session, &end))
 		*report = report_bare(session->options, &end);
-	if (*report)
+	if (*report) {
 		report_outcome(*report, out);
-	else
+	} else {
 		judge_death(session, out);
+		*report = report_killed(session, out);
+	}
 	if (*report && session->stats) {
 		report_write(*report, session->options, session->stats,
 			     session->run_ms, out);

@@ -164,7 +164,9 @@ is "a timeout's sentence" "$sentence" \
 is "a timeout's report" "$(stat .end.how)" killed
 
 # An image that boots and dies instead of the hypervisor.
-vmmu run --kernel "$hello" --hypervisor "$BUILD/guest/triple.elf"
+vmmu run --kernel "$hello" --hypervisor "$BUILD/guest/triple.elf" \
+	--stats "$scratch/stats"
+is "a dead hypervisor's report" "$(stat .end.how) $(stat .end.code)" "killed 10"
 is "a dead hypervisor's status" "$status" 10
 like "a dead hypervisor's sentence" "$sentence" \
 	"vmmu: the hypervisor died of a triple fault"
