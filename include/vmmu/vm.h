@@ -135,8 +135,9 @@ struct vmmu_cpu {
 	 * say so: vmmu_cpu_unshadow. No instruction writes to more. 0: none,
 	 * and then none behind it. */
 	uint64_t lent[2];
-	/* The last fault whose entry was there already: its address, and what
-	 * stats.pf_taken is at the next one. */
+	/* The last fault whose entry was there already: its address, and how
+	 * many faults, flushes and INVLPGs have been at the next one, when the
+	 * guest does nothing else in between. */
 	uint64_t spurious, spurious_at;
 	/* What vmmu_cpu_swap exchanges with root, state and the guest's CR3;
 	 * state NULL: vmmu_cpu_pair was not called. */

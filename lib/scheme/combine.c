@@ -183,12 +183,13 @@ bool combine(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 bool combine_again(struct vmmu_cpu *cpu, const struct vmmu_fault *f,
 		   struct combined *c, struct vmmu_answer *a)
 {
+	const struct vmmu_stats *stats = &cpu->vm->stats;
 	struct vmmu_fault implicit = *f;
-	uint64_t number = cpu->vm->stats.pf_taken;
-	bool again = cpu->spurious == f->gva.v && cpu->spurious_at == number;
+	uint64_t now = stats->pf_taken + stats->tlb_flush + stats->invlpg;
+	bool again = cpu->spurious == f->gva.v && cpu->spurious_at == now;
 
 	cpu->spurious = f->gva.v;
-	cpu->spurious_at = number + 1;
+	cpu->spurious_at = now + 2; /* the next fault, and the flush for this */
 	implicit.access &= ~VMMU_AC;
 	return again && f->access & VMMU_AC && !combine(cpu, &implicit, c, a);
 }

@@ -219,6 +219,12 @@ static void smap_binds_the_processor_itself(void **state)
 							  stats->pf_spurious +
 							  stats->pf_guest);
 		assert_int_equal(stats->pf_guest, 1);
+		/* Again, but the guest has flushed in between. */
+		for (unsigned i = 0; i < 3; i++) {
+			vmmu_cpu_invalidate(&g->cpu, mk_gva(VA));
+			assert_int_equal(fault(g, VA, VMMU_R | VMMU_AC),
+					 VMMU_RESUME);
+		}
 		/* SMAP does not forbid a supervisor's page. */
 		map(g, VA, DATA | P | A | D);
 		vmmu_cpu_invalidate(&g->cpu, mk_gva(VA));
